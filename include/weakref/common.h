@@ -14,10 +14,17 @@
 #define WK_BEGIN extern "C" {
 #define WK_END }
 #define WK_ALIGNOF(T) alignof(T)
+#define WK_QUIET_BEGIN \
+	_Pragma("GCC diagnostic push") \
+	_Pragma("GCC diagnostic ignored \"-Wmissing-field-initializers\"") \
+	_Pragma("GCC diagnostic ignored \"-Wc++20-extensions\"")
+#define WK_QUIET_END _Pragma("GCC diagnostic pop")
 #else
 #define WK_BEGIN
 #define WK_END
 #define WK_ALIGNOF(T) _Alignof(T)
+#define WK_QUIET_BEGIN
+#define WK_QUIET_END
 #endif
 
 #define WK_API __attribute__((visibility("default")))

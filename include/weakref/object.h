@@ -39,10 +39,12 @@ struct wk_type {
 
 #define WK_DEFINE_TYPE(variable, T, ...) \
 	static wk_type_state variable##_state; \
+	WK_QUIET_BEGIN \
 	static const wk_type variable = { \
 		.struct_size = sizeof(wk_type), .name = #T, .size = sizeof(T), \
 		.alignment = WK_ALIGNOF(T), .state = &variable##_state, __VA_ARGS__ \
-	}
+	} \
+	WK_QUIET_END
 
 typedef struct wk_header {
 	uintptr_t wk_private;
@@ -103,7 +105,7 @@ WK_END
 #define WK_NEW_FLEX(T, member, count, type, status) \
 	((T *)wk_new_flexible((type), offsetof(T, member), (count), sizeof(((T *)0)->member[0]), (status)))
 
-#define WK_AUTO WK_CLEANUP(wk_auto_release)
+#define WK_AUTO WK_CLEANUP(wk_auto_release) __attribute__((unused))
 
 #ifdef __cplusplus
 

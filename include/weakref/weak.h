@@ -22,6 +22,6 @@ static inline void wk_auto_weak_release(wk_weak **slot)
 
 WK_END
 
-#define WK_AUTO_WEAK WK_CLEANUP(wk_auto_weak_release)
+#define WK_AUTO_WEAK WK_CLEANUP(wk_auto_weak_release) __attribute__((unused))
 
 #endif
