@@ -1,12 +1,18 @@
+/*
+ * weakref.h - all of libweakref: weak references for multithreaded C
+ *
+ * Each header also stands alone. The promises that the contracts below rely on are numbered in
+ * docs/contracts.md; the life of an object is told in docs/lifecycle.md.
+ */
 #ifndef WEAKREF_H
 #define WEAKREF_H
 
-#include "weakref/common.h"
-#include "weakref/object.h"
-#include "weakref/weak.h"
-#include "weakref/read.h"
-#include "weakref/queue.h"
-#include "weakref/value_dict.h"
-#include "weakref/runtime.h"
+#include "weakref/common.h"     /* status codes and their texts, attributes */
+#include "weakref/object.h"     /* types; make, retain and release objects */
+#include "weakref/weak.h"       /* weak handles: downgrade, upgrade */
+#include "weakref/read.h"       /* read sections: borrow an object without counting */
+#include "weakref/queue.h"      /* have destructors and posted work run on a thread of your choice */
+#include "weakref/value_dict.h" /* dictionary whose values leave it when they die */
+#include "weakref/runtime.h"    /* start, shutdown, barrier, statistics */
 
 #endif
