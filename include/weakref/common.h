@@ -31,6 +31,7 @@
 #define WK_BEGIN extern "C" {
 #define WK_END }
 #define WK_ALIGNOF(T) alignof(T)
+#define WK_STATIC_ASSERT(condition, text) static_assert(condition, text)
 /* C++ compilers doubt designated initialisers that leave members out; our macros do so on purpose */
 #define WK_QUIET_BEGIN \
 	_Pragma("GCC diagnostic push") \
@@ -41,6 +42,7 @@
 #define WK_BEGIN
 #define WK_END
 #define WK_ALIGNOF(T) _Alignof(T)
+#define WK_STATIC_ASSERT(condition, text) _Static_assert(condition, text)
 #define WK_QUIET_BEGIN
 #define WK_QUIET_END
 #endif

@@ -20,8 +20,8 @@ WK_BEGIN
 /*
  * Where memory comes from. Both functions are called on any thread, release often on another one than
  * allocate, and also inside wk_release: they must not wait for other threads of the program nor call the
- * library. `size` (bytes) counts the control block too; `alignment` is a power of two up to 4096; release is
- * told the values that allocate was asked for. allocate returns NULL when it has no memory.
+ * library. `size` (bytes) counts the control block too; `alignment` is a power of two, at most
+ * WK_ALIGNMENT_MAX; release is told what allocate was asked for. allocate returns NULL without memory.
  */
 typedef struct wk_allocator {
 	void *(*allocate)(void *context, size_t size, size_t alignment);
@@ -33,6 +33,8 @@ typedef struct wk_allocator {
 typedef struct wk_type_state {
 	uintptr_t wk_private[4];
 } wk_type_state;
+
+#define WK_ALIGNMENT_MAX 4096
 
 enum {
 	/*
@@ -54,7 +56,7 @@ struct wk_type {
 	size_t struct_size;   /* sizeof(wk_type) as the program was compiled */
 	const char *name;     /* for messages and reports */
 	size_t size;          /* of a payload, bytes; wk_new_with can ask for more */
-	size_t alignment;     /* of a payload: a power of two, at most 4096 */
+	size_t alignment;     /* of a payload: a power of two, at most WK_ALIGNMENT_MAX */
 	wk_type_state *state; /* never NULL, not shared between types */
 	unsigned flags;       /* WK_TYPE_... */
 	wk_owner *owner;      /* reserved: NULL */
@@ -85,8 +87,9 @@ struct wk_type {
 	static const wk_type variable = { \
 		.struct_size = sizeof(wk_type), .name = #T, .size = sizeof(T), \
 		.alignment = WK_ALIGNOF(T), .state = &variable##_state, __VA_ARGS__ \
-	} \
-	WK_QUIET_END
+	}; \
+	WK_QUIET_END \
+	WK_STATIC_ASSERT(WK_ALIGNOF(T) <= WK_ALIGNMENT_MAX, "payloads are aligned to 4096 bytes at most")
 
 /* The word in front of a payload, for memory that the program brings: wk_new_options.memory. */
 typedef struct wk_header {
@@ -237,7 +240,7 @@ WK_API void wk_release_many(const void *object, size_t count);
  *
  * Ownership: `peeked` is borrowed from the present read section; the result, the same pointer, is owned.
  * Threads:   any.
- * Context:   inside the read section that gave `peeked`; signal handlers no.
+ * Context:   inside the read section that gave `peeked`; not in signal handlers.
  * Progress:  wait-free; never allocates.
  * Ordering:  success: acquire, as wk_upgrade.
  * Errors:    NULL means dead, for good; NULL gives NULL.
@@ -307,7 +310,7 @@ WK_API const wk_type *wk_type_of(const void *object);
 /**
  * wk_size_of - the payload's size in bytes
  *
- * Of a type without destroy and flags the size asked for in wk_new_with; never less than type->size.
+ * What wk_new_with was asked for, or type->size.
  *
  * Ownership: borrows, as wk_type_of.
  * Threads:   any.
@@ -396,8 +399,8 @@ WK_END
 #define WK_AUTO WK_CLEANUP(wk_auto_release) __attribute__((unused))
 
 /*
- * Typed: wk_retain(s) has the type of s. wk_clear(&s) releases s and sets it to NULL, in that order reversed,
- * so that nobody finds a released pointer. wk_steal(&s) gives s away: its value, and s is NULL.
+ * Typed: wk_retain(s) has the type of s. wk_clear(&s) sets s to NULL, then releases what it was, so that nobody
+ * finds a released pointer. wk_steal(&s) gives s away: the result is what it was, and s is NULL.
  */
 #ifdef __cplusplus
 

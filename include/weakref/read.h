@@ -38,7 +38,7 @@ WK_API void wk_read_lock(void);
  * Ownership: what was peeked since the outermost wk_read_lock may not be used any more.
  * Threads:   the thread that called wk_read_lock.
  * Context:   inside a read section; elsewhere the hardened build stops with a message.
- * Progress:  wait-free, but may wake the library's thread that waits for the section to end.
+ * Progress:  wait-free.
  * Ordering:  this thread's uses of peeked objects come before their destructors.
  * Errors:    none.
  * Like:      rcu_read_unlock.

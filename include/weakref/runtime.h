@@ -1,3 +1,13 @@
+/*
+ * weakref/runtime.h - start, shutdown, barrier, statistics
+ *
+ * Dead objects are ended by two threads of the library: "grace" waits until nobody peeks them any more, the runner
+ * runs destructors and callbacks. Both block all signals, have names, and are started by the first constructor or by
+ * wk_runtime_start, never by a release. In WK_THREAD_NONE there are none: the program calls wk_runtime_poll.
+ *
+ * The end of a program that wants its accounts balanced: stop its own threads, close its queues, release its
+ * containers and objects, wk_runtime_shutdown. A program that simply exits need not call anything.
+ */
 #ifndef WEAKREF_RUNTIME_H
 #define WEAKREF_RUNTIME_H
 
@@ -5,62 +15,178 @@
 
 WK_BEGIN
 
+/* The version of these headers; wk_version tells the library's. */
 #define WK_VERSION_MAJOR 0
 #define WK_VERSION_MINOR 1
 #define WK_VERSION_PATCH 0
 #define WK_VERSION (WK_VERSION_MAJOR * 1000000 + WK_VERSION_MINOR * 1000 + WK_VERSION_PATCH)
 #define WK_VERSION_STRING "0.1.0"
 
+/* wk_runtime_options.throttle_ns: wk_new never waits. For event loops. */
 #define WK_NO_THROTTLE UINT64_MAX
 
 typedef enum wk_thread_mode {
-	WK_THREAD_OWN,
-	WK_THREAD_NONE
+	WK_THREAD_OWN, /* the library's threads */
+	WK_THREAD_NONE /* the program calls wk_runtime_poll */
 } wk_thread_mode;
 
+/* All zeroes but struct_size: the defaults. Marks count objects that are dead and not given back yet, and bytes. */
 typedef struct wk_runtime_options {
-	size_t struct_size;
+	size_t struct_size;            /* sizeof(wk_runtime_options) */
 	wk_thread_mode thread;
-	const wk_allocator *allocator;
-	uint64_t soft_objects;
-	uint64_t soft_bytes;
-	uint64_t hard_objects;
-	uint64_t hard_bytes;
-	uint64_t throttle_ns;
+	const wk_allocator *allocator; /* for everything; NULL: malloc. Static */
+	uint64_t soft_objects;         /* above it wk_new is throttled; 0: 2^20 */
+	uint64_t soft_bytes;           /* likewise; 0: 64 MiB */
+	uint64_t hard_objects;         /* above it wk_new fails with WK_ENOMEM; 0: no such mark */
+	uint64_t hard_bytes;           /* likewise */
+	uint64_t throttle_ns;          /* the longest wait for every 64 objects made; 0: 1 ms; WK_NO_THROTTLE: none */
+	/*
+	 * Told of what nobody else can be told: a callback that ended its thread, a failure on the library's own
+	 * threads. On the thread where it happened; must not wait. NULL: a line on stderr. type_name may be NULL.
+	 */
 	void (*on_error)(void *context, int status, const char *type_name, const char *message);
 	void *on_error_context;
 } wk_runtime_options;
 
 typedef struct wk_shutdown_report {
-	size_t struct_size;
-	uint64_t not_run;
-	uint64_t still_alive;
+	size_t struct_size;   /* in: sizeof(wk_shutdown_report) */
+	uint64_t not_run;     /* destructors and callbacks that were due and have not run, queues included */
+	uint64_t still_alive; /* objects with strong references; wk_runtime_each_type tells of which types */
 } wk_shutdown_report;
 
+/* Since the process began, the library's own objects (queues, containers) included; (now): at this moment. */
 typedef struct wk_stats {
-	size_t struct_size;
+	size_t struct_size;            /* in: sizeof(wk_stats) */
 	uint64_t objects_created;
-	uint64_t objects_destroyed;
-	uint64_t dead_objects_waiting;
-	uint64_t dead_bytes_waiting;
-	uint64_t backlog_peak;
-	uint64_t callbacks_run;
+	uint64_t objects_destroyed;    /* destroy is over; without destroy: dead */
+	uint64_t dead_objects_waiting; /* (now) dead, and neither destroyed nor given back: the backlog */
+	uint64_t dead_bytes_waiting;   /* (now) their bytes */
+	uint64_t backlog_peak;         /* most objects that ever waited */
+	uint64_t callbacks_run;        /* posted work, on queues and the runner */
 	uint64_t destroys_run;
 	uint64_t grace_periods;
-	uint64_t grace_wait_max_ns;
-	uint64_t runner_lag_ns;
-	uint64_t threads;
-	uint64_t throttled;
-	uint64_t abandoned;
+	uint64_t grace_wait_max_ns;    /* the longest grace period */
+	uint64_t runner_lag_ns;        /* (now) age of the oldest thing that waits in the runner; 0: nothing waits */
+	uint64_t threads;              /* (now) threads of the program that the library keeps a record of */
+	uint64_t throttled;            /* times that a wk_new waited */
+	uint64_t abandoned;            /* objects given up without destroy */
 } wk_stats;
 
+/**
+ * wk_runtime_start - start the runtime, with options
+ *
+ * Counted: every start that did not fail wants its wk_runtime_shutdown, so a library and the program around it may
+ * both start and end it. The first constructor starts it too, with defaults and uncounted, so calling this is
+ * optional: for options, and for a shutdown that waits for the last user. After a complete shutdown it starts anew.
+ *
+ * Ownership: `options` is borrowed, what it points to must stay. NULL: takes whatever runs, or the defaults.
+ * Threads:   any.
+ * Context:   not in the runner's callbacks and destructors, nor in a read section: WK_EDEADLOCK.
+ * Progress:  takes a lock; allocates; starts threads.
+ * Ordering:  none.
+ * Errors:    WK_OK; WK_EEXISTS: it runs already, `options` is ignored, the start counts all the same. Not counted:
+ *            WK_EINVAL: struct_size or thread mode; WK_ENOMEM: no memory or no thread; WK_EBUSY: it is shutting down;
+ *            WK_EDEADLOCK.
+ * Like:      curl_global_init.
+ */
 WK_API int wk_runtime_start(const wk_runtime_options *options);
+
+/**
+ * wk_runtime_shutdown - end what one wk_runtime_start began; the last one ends the runtime
+ *
+ * The last one: constructors fail with WK_ESHUTDOWN from now on, everything that is due is run until the deadline,
+ * the library's threads end. Afterwards retain, release, upgrade, get, remove and their like still work; objects that
+ * die then are not destroyed unless the runtime is started again. One that is not the last only runs what is due.
+ *
+ * Ownership: fills `report`, as much of it as struct_size says; NULL: no report.
+ * Threads:   any.
+ * Context:   not in the runner's callbacks and destructors, nor in a read section: WK_EDEADLOCK, not counted.
+ * Progress:  waits until the deadline at most, plus what a callback takes that runs at that moment.
+ * Ordering:  WK_OK: what the destructors did is seen.
+ * Errors:    WK_OK: it is down and all that was due has run. WK_ETIMEDOUT: it is down, report->not_run were not run
+ *            and are kept for a later start. WK_EBUSY: other starts remain. WK_ESHUTDOWN: it does not run.
+ *            WK_EINVAL: struct_size of the report, not counted. WK_EDEADLOCK.
+ * Like:      curl_global_cleanup, uv_loop_close.
+ */
 WK_API int wk_runtime_shutdown(uint64_t timeout_ns, wk_shutdown_report *report);
+
+/**
+ * wk_runtime_poll - in WK_THREAD_NONE, do what the library's threads would do
+ *
+ * Runs at most `budget` destructors and callbacks that are due; 0: all that are due. It may wait for read sections of
+ * other threads to end: a grace period, microseconds as a rule, as long as the longest section at worst.
+ *
+ * Ownership: none.
+ * Threads:   one at a time; a second thread, or a call from inside a callback, does nothing.
+ * Context:   not in a read section: the wait could never end, so the process stops with a message.
+ * Progress:  waits as said; runs user code.
+ * Ordering:  acquire: destructors see what was done before the releases.
+ * Errors:    returns how many ran; 0 in WK_THREAD_OWN.
+ * Like:      ck_epoch_poll, uv_run(UV_RUN_NOWAIT).
+ */
 WK_API size_t wk_runtime_poll(size_t budget);
+
+/**
+ * wk_barrier - wait until what died before the call is over
+ *
+ * When it returns WK_OK, for every object that died before the call: its destroy and callbacks have run if they are
+ * the runner's, and are posted if they are a queue's. Asynchronous destructors have begun. In WK_THREAD_NONE it does
+ * the work itself.
+ *
+ * Ownership: none.
+ * Threads:   any, several at once.
+ * Context:   not in the runner's callbacks and destructors, nor in a read section: WK_EDEADLOCK. Callbacks that a
+ *            queue's thread drains may.
+ * Progress:  waits, without polling. Not a cancellation point.
+ * Ordering:  WK_OK: what those destructors and callbacks did is seen.
+ * Errors:    WK_ETIMEDOUT; WK_EDEADLOCK; WK_ENOMEM; WK_ESHUTDOWN: the runtime was shut down. Nothing to wait for is
+ *            WK_OK.
+ * Like:      rcu_barrier, hazard pointers' cleanup.
+ */
 WK_API WK_MUST_USE int wk_barrier(uint64_t timeout_ns);
+
+/**
+ * wk_runtime_stats - what the runtime has done so far
+ *
+ * Each figure is right for some moment of the call; together they are exact when nothing is in progress.
+ *
+ * Ownership: fills `stats`, as much of it as struct_size says; what this library does not know is 0.
+ * Threads:   any.
+ * Context:   anywhere.
+ * Progress:  takes a short lock; linear in the threads.
+ * Ordering:  none.
+ * Errors:    none; with struct_size unset nothing is filled.
+ * Like:      mallctl statistics, Linux /proc/slabinfo.
+ */
 WK_API void wk_runtime_stats(wk_stats *stats);
+
+/**
+ * wk_runtime_each_type - visit every type that has had an object
+ *
+ * With its census, in no order; the library's own types (queues, containers) included.
+ *
+ * Ownership: `census` is borrowed for the visit.
+ * Threads:   any.
+ * Context:   anywhere; `visit` may call everything that its surroundings allow.
+ * Progress:  runs `visit` with no lock held.
+ * Ordering:  none.
+ * Errors:    none.
+ * Like:      GObject's instance count dump, Go's pprof heap profile.
+ */
 WK_API void wk_runtime_each_type(void (*visit)(const wk_type *type, const wk_census *census, void *context),
 	void *context);
+
+/**
+ * wk_version - the library's WK_VERSION
+ *
+ * Ownership: none.
+ * Threads:   any.
+ * Context:   anywhere, signal handlers included.
+ * Progress:  wait-free.
+ * Ordering:  none.
+ * Errors:    none.
+ * Like:      uv_version.
+ */
 WK_API unsigned wk_version(void);
 
 WK_END
