@@ -33,10 +33,9 @@
 #define WK_ALIGNOF(T) alignof(T)
 #define WK_STATIC_ASSERT(condition, text) static_assert(condition, text)
 /* C++ compilers doubt designated initialisers that leave members out; our macros do so on purpose */
-#define WK_QUIET_BEGIN \
-	_Pragma("GCC diagnostic push") \
-	_Pragma("GCC diagnostic ignored \"-Wmissing-field-initializers\"") \
-	_Pragma("GCC diagnostic ignored \"-Wc++20-extensions\"")
+#define WK_QUIET_BEGIN                                                                                    \
+	_Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wmissing-field-initializers\"") \
+		_Pragma("GCC diagnostic ignored \"-Wc++20-extensions\"")
 #define WK_QUIET_END _Pragma("GCC diagnostic pop")
 #else
 #define WK_BEGIN
@@ -55,18 +54,18 @@
  * Status codes: X(name, value, text). Zero and above mean that the call did what it is for; negative ones that
  * it did not. Values are ABI: append only.
  */
-#define WK_STATUS_TABLE(X) \
-	X(WK_CREATED, 1, "success, and something new was made") \
-	X(WK_OK, 0, "success") \
-	X(WK_EDEAD, -1, "the object is dead") \
-	X(WK_ENOTFOUND, -2, "no such entry") \
-	X(WK_EEXISTS, -3, "it exists already") \
+#define WK_STATUS_TABLE(X)                                       \
+	X(WK_CREATED, 1, "success, and something new was made")  \
+	X(WK_OK, 0, "success")                                   \
+	X(WK_EDEAD, -1, "the object is dead")                    \
+	X(WK_ENOTFOUND, -2, "no such entry")                     \
+	X(WK_EEXISTS, -3, "it exists already")                   \
 	X(WK_ETYPE, -4, "the object's type does not allow this") \
-	X(WK_ENOMEM, -5, "out of memory") \
-	X(WK_EINVAL, -6, "invalid argument") \
-	X(WK_EDEADLOCK, -7, "waiting here would never end") \
-	X(WK_ETIMEDOUT, -8, "timed out") \
-	X(WK_ESHUTDOWN, -9, "shut down or closed") \
+	X(WK_ENOMEM, -5, "out of memory")                        \
+	X(WK_EINVAL, -6, "invalid argument")                     \
+	X(WK_EDEADLOCK, -7, "waiting here would never end")      \
+	X(WK_ETIMEDOUT, -8, "timed out")                         \
+	X(WK_ESHUTDOWN, -9, "shut down or closed")               \
 	X(WK_EBUSY, -10, "somebody else is at it")
 
 #define WK_STATUS_CODE(name, value, text) name = (value),

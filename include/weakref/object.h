@@ -81,14 +81,16 @@ struct wk_type {
  * WK_DEFINE_TYPE(session_type, struct session, .destroy = session_destroy);
  * Members that are not named are zero. Strict ISO compilers want at least one: `.flags = 0`.
  */
-#define WK_DEFINE_TYPE(variable, T, ...) \
-	static wk_type_state variable##_state; \
-	WK_QUIET_BEGIN \
-	static const wk_type variable = { \
-		.struct_size = sizeof(wk_type), .name = #T, .size = sizeof(T), \
-		.alignment = WK_ALIGNOF(T), .state = &variable##_state, __VA_ARGS__ \
-	}; \
-	WK_QUIET_END \
+#define WK_DEFINE_TYPE(variable, T, ...)                                  \
+	static wk_type_state variable##_state;                            \
+	WK_QUIET_BEGIN                                                    \
+	static const wk_type variable = { .struct_size = sizeof(wk_type), \
+		.name = #T,                                               \
+		.size = sizeof(T),                                        \
+		.alignment = WK_ALIGNOF(T),                               \
+		.state = &variable##_state,                               \
+		__VA_ARGS__ };                                            \
+	WK_QUIET_END                                                      \
 	WK_STATIC_ASSERT(WK_ALIGNOF(T) <= WK_ALIGNMENT_MAX, "payloads are aligned to 4096 bytes at most")
 
 /* The word in front of a payload, for memory that the program brings: wk_new_options.memory. */
@@ -98,17 +100,17 @@ typedef struct wk_header {
 
 /* How wk_new_with makes an object. All zeroes: as wk_new does. */
 typedef struct wk_new_options {
-	size_t size;            /* of this payload, bytes, at least type->size; 0: type->size */
-	wk_queue *destroy_on;   /* destroy runs where this queue is drained, and the object retains it; NULL: runner */
-	wk_header *memory;      /* the payload begins right behind it, aligned as the type demands; NULL: allocate */
-	const void *copy_from;  /* `size` bytes that the payload begins with; NULL: zeroes */
+	size_t size;           /* of this payload, bytes, at least type->size; 0: type->size */
+	wk_queue *destroy_on;  /* destroy runs where this queue is drained, and the object retains it; NULL: runner */
+	wk_header *memory;     /* the payload begins right behind it, aligned as the type demands; NULL: allocate */
+	const void *copy_from; /* `size` bytes that the payload begins with; NULL: zeroes */
 } wk_new_options;
 
 /* Objects of one type so far. created - destroyed are alive, or dead and not yet destroyed. */
 typedef struct wk_census {
-	size_t struct_size;     /* in: sizeof(wk_census) */
+	size_t struct_size; /* in: sizeof(wk_census) */
 	uint64_t created;
-	uint64_t destroyed;     /* destroy is over; without destroy: dead; discarded and abandoned ones count too */
+	uint64_t destroyed; /* destroy is over; without destroy: dead; discarded and abandoned ones count too */
 } wk_census;
 
 /**
@@ -429,20 +431,20 @@ template <class T> inline T *wk_steal(T **slot)
 
 #define wk_retain(object) ((__typeof__(object))(wk_retain)(object))
 
-#define wk_clear(slot) \
-	do { \
-		__typeof__(slot) wk_slot = (slot); \
+#define wk_clear(slot)                                  \
+	do {                                            \
+		__typeof__(slot) wk_slot = (slot);      \
 		__typeof__(*wk_slot) wk_old = *wk_slot; \
-		*wk_slot = NULL; \
-		wk_release(wk_old); \
+		*wk_slot = NULL;                        \
+		wk_release(wk_old);                     \
 	} while (0)
 
-#define wk_steal(slot) \
-	__extension__({ \
-		__typeof__(slot) wk_slot = (slot); \
+#define wk_steal(slot)                                  \
+	__extension__({                                 \
+		__typeof__(slot) wk_slot = (slot);      \
 		__typeof__(*wk_slot) wk_old = *wk_slot; \
-		*wk_slot = NULL; \
-		wk_old; \
+		*wk_slot = NULL;                        \
+		wk_old;                                 \
 	})
 
 #endif

@@ -26,9 +26,9 @@
 WK_BEGIN
 
 typedef struct wk_queue_options {
-	size_t struct_size;          /* sizeof(wk_queue_options) */
-	const char *name;            /* for messages and reports; copied; NULL: none */
-	bool no_descriptor;          /* no eventfd is made: `wake` or wk_queue_wait tell */
+	size_t struct_size; /* sizeof(wk_queue_options) */
+	const char *name;   /* for messages and reports; copied; NULL: none */
+	bool no_descriptor; /* no eventfd is made: `wake` or wk_queue_wait tell */
 	/*
 	 * Called when the queue goes from empty to not empty, and by a drain that leaves something behind; once
 	 * or a few times too often is possible, never too seldom. On any thread, inside a read section: it must
@@ -135,8 +135,8 @@ WK_API int wk_queue_wait(wk_queue *queue, uint64_t timeout_ns);
  * Errors:    WK_ENOMEM; WK_ESHUTDOWN: the queue is closed; WK_EINVAL: `queue` or `run` is NULL.
  * Like:      uv_async_send with a payload, g_main_context_invoke.
  */
-WK_API WK_MUST_USE int wk_queue_post(wk_queue *queue, void (*run)(void *argument), void *argument,
-	void (*release)(void *argument));
+WK_API WK_MUST_USE int wk_queue_post(
+	wk_queue *queue, void (*run)(void *argument), void *argument, void (*release)(void *argument));
 
 /**
  * wk_queue_close - take the queue out of use, and decide about what is left

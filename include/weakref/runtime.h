@@ -32,7 +32,7 @@ typedef enum wk_thread_mode {
 
 /* All zeroes but struct_size: the defaults. Marks count objects that are dead and not given back yet, and bytes. */
 typedef struct wk_runtime_options {
-	size_t struct_size;            /* sizeof(wk_runtime_options) */
+	size_t struct_size; /* sizeof(wk_runtime_options) */
 	wk_thread_mode thread;
 	const wk_allocator *allocator; /* for everything; NULL: malloc. Static */
 	uint64_t soft_objects;         /* above it wk_new is throttled; 0: 2^20 */
@@ -56,7 +56,7 @@ typedef struct wk_shutdown_report {
 
 /* Since the process began, the library's own objects (queues, containers) included; (now): at this moment. */
 typedef struct wk_stats {
-	size_t struct_size;            /* in: sizeof(wk_stats) */
+	size_t struct_size; /* in: sizeof(wk_stats) */
 	uint64_t objects_created;
 	uint64_t objects_destroyed;    /* destroy is over; without destroy: dead */
 	uint64_t dead_objects_waiting; /* (now) dead, and neither destroyed nor given back: the backlog */
@@ -65,11 +65,11 @@ typedef struct wk_stats {
 	uint64_t callbacks_run;        /* posted work, on queues and the runner */
 	uint64_t destroys_run;
 	uint64_t grace_periods;
-	uint64_t grace_wait_max_ns;    /* the longest grace period */
-	uint64_t runner_lag_ns;        /* (now) age of the oldest thing that waits in the runner; 0: nothing waits */
-	uint64_t threads;              /* (now) threads of the program that the library keeps a record of */
-	uint64_t throttled;            /* times that a wk_new waited */
-	uint64_t abandoned;            /* objects given up without destroy */
+	uint64_t grace_wait_max_ns; /* the longest grace period */
+	uint64_t runner_lag_ns;     /* (now) age of the oldest thing that waits in the runner; 0: nothing waits */
+	uint64_t threads;           /* (now) threads of the program that the library keeps a record of */
+	uint64_t throttled;         /* times that a wk_new waited */
+	uint64_t abandoned;         /* objects given up without destroy */
 } wk_stats;
 
 /**
@@ -173,8 +173,8 @@ WK_API void wk_runtime_stats(wk_stats *stats);
  * Errors:    none.
  * Like:      GObject's instance count dump, Go's pprof heap profile.
  */
-WK_API void wk_runtime_each_type(void (*visit)(const wk_type *type, const wk_census *census, void *context),
-	void *context);
+WK_API void wk_runtime_each_type(
+	void (*visit)(const wk_type *type, const wk_census *census, void *context), void *context);
 
 /**
  * wk_version - the library's WK_VERSION

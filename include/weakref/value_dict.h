@@ -44,10 +44,7 @@ typedef enum wk_key_kind {
 	WK_KEYS_CUSTOM /* by wk_key_type */
 } wk_key_kind;
 
-typedef enum wk_value_mode {
-	WK_VALUES_WEAK,
-	WK_VALUES_STRONG
-} wk_value_mode;
+typedef enum wk_value_mode { WK_VALUES_WEAK, WK_VALUES_STRONG } wk_value_mode;
 
 /* What a caller of wk_value_dict_get_or_create does when another thread is making the value. */
 typedef enum wk_create_mode {
@@ -63,17 +60,17 @@ typedef enum wk_create_mode {
 typedef struct wk_key_type {
 	uint64_t (*hash)(const void *key, uint64_t seed); /* 64 good bits; a seed that is secret to each dictionary */
 	bool (*equal)(const void *a, const void *b);
-	void *(*copy)(const void *key);                   /* on the caller's thread; NULL: no memory */
-	void (*release)(void *key);                       /* of a copy: on the runner, when nobody compares it; or NULL */
+	void *(*copy)(const void *key); /* on the caller's thread; NULL: no memory */
+	void (*release)(void *key);     /* of a copy: on the runner, in its own time; or NULL */
 } wk_key_type;
 
 typedef struct wk_value_dict_options {
-	size_t struct_size;            /* sizeof(wk_value_dict_options) */
-	const char *name;              /* for messages and reports; copied; NULL: none */
+	size_t struct_size; /* sizeof(wk_value_dict_options) */
+	const char *name;   /* for messages and reports; copied; NULL: none */
 	wk_key_kind keys;
 	wk_value_mode values;
 	const wk_key_type *key_type;   /* WK_KEYS_CUSTOM only; static */
-	const wk_type *value_type;     /* a value of another type is WK_ETYPE, so what comes out can be cast; NULL: any */
+	const wk_type *value_type;     /* another type is WK_ETYPE, so results can be cast; NULL: any */
 	size_t expected;               /* entries to make room for at once; 0: begin small */
 	const wk_allocator *allocator; /* for entries and slots; NULL: the runtime's */
 } wk_value_dict_options;
@@ -220,8 +217,8 @@ WK_API WK_MUST_USE void *wk_value_dict_get_or_insert(wk_value_dict *dict, wk_key
  *            WK_EINVAL: no factory, no such mode, or a key too long. On success *status is WK_OK or WK_CREATED.
  * Like:      Caffeine Cache.get(key, function), ConditionalWeakTable.GetOrAdd.
  */
-WK_API WK_MUST_USE void *wk_value_dict_get_or_create(wk_value_dict *dict, wk_key key, wk_create_mode mode,
-	wk_factory *make, void *context, int *status);
+WK_API WK_MUST_USE void *wk_value_dict_get_or_create(
+	wk_value_dict *dict, wk_key key, wk_create_mode mode, wk_factory *make, void *context, int *status);
 
 /**
  * wk_value_dict_remove - take a key out
