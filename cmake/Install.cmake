@@ -16,5 +16,7 @@ install(FILES
 	"${CMAKE_CURRENT_BINARY_DIR}/weakref-config-version.cmake"
 	DESTINATION "${package_dir}")
 
+# Found from where the file lies, so that an install to any prefix is right.
+file(RELATIVE_PATH prefix_from_pcfiledir "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
 configure_file(cmake/weakref.pc.in weakref.pc @ONLY)
 install(FILES "${CMAKE_CURRENT_BINARY_DIR}/weakref.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
