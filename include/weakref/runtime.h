@@ -97,6 +97,7 @@ WK_API int wk_runtime_start(const wk_runtime_options *options);
  * The last one: constructors fail with WK_ESHUTDOWN from now on, everything that is due is run until the deadline,
  * the library's threads end. Afterwards retain, release, upgrade, get, remove and their like still work; objects that
  * die then are not destroyed unless the runtime is started again. One that is not the last only runs what is due.
+ * Without any counted start it ends what the first constructor began.
  *
  * Ownership: fills `report`, as much of it as struct_size says; NULL: no report.
  * Threads:   any.
