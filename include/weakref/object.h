@@ -289,7 +289,7 @@ WK_API size_t wk_strong_count(const void *object);
  * Ownership: borrows a strong reference.
  * Threads:   any.
  * Context:   anywhere.
- * Progress:  wait-free but for time linear in the entries of the object.
+ * Progress:  wait-free.
  * Ordering:  none.
  * Errors:    none; NULL gives 0.
  * Like:      Rust Arc::weak_count.

@@ -6,8 +6,8 @@
  * sections short: no sleeping, no waiting for input, no lock that others hold for long.
  *
  * Inside a section every call of the library is allowed but those that wait: wk_barrier, wk_queue_wait,
- * wk_queue_close and wk_runtime_shutdown answer WK_EDEADLOCK there, wk_runtime_poll stops the process, and
- * wk_new is not throttled. fork stops the process too.
+ * wk_queue_close, wk_runtime_start and wk_runtime_shutdown answer WK_EDEADLOCK there, wk_runtime_poll stops the
+ * process, and wk_new is not throttled. fork must wait until the section has ended.
  */
 #ifndef WEAKREF_READ_H
 #define WEAKREF_READ_H
