@@ -1,4 +1,4 @@
-# cmake -DBUILD_DIR=... -DC_COMPILER=... -P CheckInstall.cmake
+# cmake -DBUILD_DIR=... -DGENERATOR=... -DC_COMPILER=... -P CheckInstall.cmake
 # Installs into a directory below BUILD_DIR and builds and runs a program against it in the three ways that a user may:
 # pkg-config, pkg-config --static, and CMake's find_package.
 set(work "${BUILD_DIR}/check-install")
@@ -42,6 +42,6 @@ cmake_path(GET pkgconfig_dir PARENT_PATH library_dir)
 build_with_pkg_config(with-pkg-config "-lweakref")
 build_with_pkg_config(with-static-library "${library_dir}/libweakref.a" --static)
 
-run("${CMAKE_COMMAND}" -S . -B build "-DCMAKE_PREFIX_PATH=${prefix}" "-DCMAKE_C_COMPILER=${C_COMPILER}")
+run("${CMAKE_COMMAND}" -S . -B build -G "${GENERATOR}" "-DCMAKE_PREFIX_PATH=${prefix}" "-DCMAKE_C_COMPILER=${C_COMPILER}")
 run("${CMAKE_COMMAND}" --build build)
 run(build/with-cmake)
