@@ -155,6 +155,12 @@ void harness_stop(void)
 	pthread_barrier_destroy(&gate);
 }
 
+static void settle(const struct contender *contender)
+{
+	if (contender->settle)
+		contender->settle(contender->state);
+}
+
 /* One sample of one contender. Returns its ns per operation and adds its cpu time and operations to the sums. */
 static double sample(const struct plan *plan, const struct contender *contender, uint64_t *cpu_ns, uint64_t *operations)
 {
@@ -167,8 +173,7 @@ static double sample(const struct plan *plan, const struct contender *contender,
 	sleep_ns(plan->sample_ns);
 	atomic_store_explicit(&phase, PHASE_STOP, memory_order_relaxed);
 	pthread_barrier_wait(&gate);
-	if (contender->implementation->settle)
-		contender->implementation->settle(contender->state);
+	settle(contender);
 	*cpu_ns += process_cpu_ns() - cpu_before;
 	for (unsigned i = 0; i < plan->threads; i++) {
 		elapsed += tally[i].elapsed_ns;
@@ -177,7 +182,7 @@ static double sample(const struct plan *plan, const struct contender *contender,
 		*operations += tally[i].total;
 	}
 	if (wrong != 0 || counted == 0) {
-		fprintf(stderr, "%s: %llu wrong results in %llu operations\n", contender->implementation->name,
+		fprintf(stderr, "%s: %llu wrong results in %llu operations\n", contender->name,
 			(unsigned long long)wrong, (unsigned long long)counted);
 		exit(EXIT_FAILURE);
 	}
@@ -202,18 +207,17 @@ static struct measurement summarize(double *samples, unsigned rounds, double cpu
 	return m;
 }
 
-void harness_warm(enum bench_id bench, size_t n, const struct contender *contender)
+void harness_warm(const struct contender *contender, size_t n)
 {
 	struct worker self = { .random = key_of(MAX_THREADS), .n = n, .index = MAX_THREADS - 1 };
 
 	for (size_t done = 0; done < 2 * n; done += CHUNK)
-		contender->implementation->run[bench](contender->state, &self, CHUNK);
-	if (contender->implementation->settle)
-		contender->implementation->settle(contender->state);
+		contender->run(contender->state, &self, CHUNK);
+	settle(contender);
 }
 
-void harness_measure(enum bench_id bench, size_t n, const struct plan *plan, const struct contender *contenders,
-	size_t count, struct measurement *measured)
+void harness_measure(const struct plan *plan, size_t n, const struct contender *contenders, size_t count,
+	struct measurement *measured)
 {
 	double (*samples)[MAX_ROUNDS] = calloc(count, sizeof *samples);
 	uint64_t *cpu_ns = calloc(count, sizeof *cpu_ns), *operations = calloc(count, sizeof *operations);
@@ -224,7 +228,7 @@ void harness_measure(enum bench_id bench, size_t n, const struct plan *plan, con
 		worker[i].n = n;
 	for (unsigned round = 0; round < plan->rounds; round++) {
 		for (size_t i = 0; i < count; i++) {
-			job.run = contenders[i].implementation->run[bench];
+			job.run = contenders[i].run;
 			job.state = contenders[i].state;
 			job.threads = plan->threads;
 			samples[i][round] = sample(plan, &contenders[i], &cpu_ns[i], &operations[i]);

@@ -79,20 +79,23 @@ struct plan {
 	uint64_t warm_ns, sample_ns;
 };
 
+/* What is timed: one function on one opened state. */
 struct contender {
-	const struct implementation *implementation;
+	const char *name;
+	bench_run *run;
+	void (*settle)(void *state);	/* NULL: nothing is deferred */
 	void *state;
 };
 
 void harness_start(unsigned max_threads);
 void harness_stop(void);
 
-/* Runs `bench` for two operations a live object, so that all memory has been touched before anything is timed. */
-void harness_warm(enum bench_id bench, size_t n, const struct contender *contender);
+/* Runs it untimed for two operations a live object, so that all memory has been touched before anything is timed. */
+void harness_warm(const struct contender *contender, size_t n);
 
 /* Samples every contender in turn, round after round, and fills one measurement for each. */
-void harness_measure(enum bench_id bench, size_t n, const struct plan *plan, const struct contender *contenders,
-	size_t count, struct measurement *measured);
+void harness_measure(const struct plan *plan, size_t n, const struct contender *contenders, size_t count,
+	struct measurement *measured);
 
 /* A bijection, so that different numbers are different keys; the keys are spread already, whatever a peer's hash. */
 static inline uint64_t key_of(uint64_t number)

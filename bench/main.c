@@ -124,49 +124,74 @@ static void read_options(char **arguments)
 		usage_error("--rounds is out of range");
 }
 
-static void measure_cell(enum bench_id bench, size_t n, unsigned threads, const struct contender *opened, size_t count)
+/* An implementation and what its open() made. */
+struct opened {
+	const struct implementation *implementation;
+	void *state;
+};
+
+static struct contender contender_of(const struct opened *opened, enum bench_id bench)
 {
+	const struct implementation *one = opened->implementation;
+
+	return (struct contender){ one->name, one->run[bench], one->settle, opened->state };
+}
+
+static void measure_cell(enum bench_id bench, size_t n, unsigned threads, const struct opened *opened, size_t count)
+{
+	const struct implementation *running[IMPLEMENTATIONS];
 	struct contender contenders[IMPLEMENTATIONS];
 	struct measurement measured[IMPLEMENTATIONS];
-	size_t first = report_count(), running = 0;
+	size_t first = report_count(), offered = 0;
 
-	for (size_t i = 0; i < count; i++)
-		if (opened[i].implementation->run[bench])
-			contenders[running++] = opened[i];
+	for (size_t i = 0; i < count; i++) {
+		if (!opened[i].implementation->run[bench])
+			continue;
+		running[offered] = opened[i].implementation;
+		contenders[offered++] = contender_of(&opened[i], bench);
+	}
 	options.plan.threads = threads;
-	harness_measure(bench, n, &options.plan, contenders, running, measured);
-	for (size_t i = 0; i < running; i++) {
-		const struct row row = { bench, contenders[i].implementation, threads, n, measured[i] };
+	harness_measure(&options.plan, n, contenders, offered, measured);
+	for (size_t i = 0; i < offered; i++) {
+		const struct row row = { bench, running[i], threads, n, measured[i] };
 
 		report_add(&row);
 	}
 	report_print(first);
 }
 
-/* Opens what offers a wanted bench of the group, at n. */
-static size_t open_group(const struct group *group, size_t n, struct contender *opened)
+static bool wanted(const struct implementation *one, const struct group *group)
+{
+	if (!listed(options.implementations, one->name))
+		return false;
+	for (size_t b = 0; b < group->bench_count; b++)
+		if (one->run[group->benches[b]] && listed(options.benches, bench_name(group->benches[b])))
+			return true;
+	return false;
+}
+
+/* Opens what offers a wanted bench of the group, at n, and touches all of it. */
+static size_t open_group(const struct group *group, size_t n, struct opened *opened)
 {
 	size_t count = 0;
 
-	for (size_t i = 0; i < IMPLEMENTATIONS; i++) {
-		const struct implementation *one = implementations[i];
-		bool wanted = false;
+	for (size_t i = 0; i < IMPLEMENTATIONS; i++)
+		if (wanted(implementations[i], group))
+			opened[count++] = (struct opened){ implementations[i], implementations[i]->open(n) };
+	for (size_t i = 0; i < count; i++) {
+		const struct contender contender = contender_of(&opened[i], BENCH_GET);
 
-		for (size_t b = 0; b < group->bench_count; b++)
-			wanted |= one->run[group->benches[b]] && listed(options.benches, bench_name(group->benches[b]));
-		if (wanted && listed(options.implementations, one->name))
-			opened[count++] = (struct contender){ one, one->open(n) };
+		if (contender.run)
+			harness_warm(&contender, n);
 	}
 	return count;
 }
 
 static void run_group(const struct group *group, size_t n)
 {
-	struct contender opened[IMPLEMENTATIONS];
+	struct opened opened[IMPLEMENTATIONS];
 	size_t count = open_group(group, n, opened);
 
-	for (size_t i = 0; i < count; i++)
-		harness_warm(group->benches[0], n, &opened[i]);
 	for (size_t b = 0; count && b < group->bench_count; b++) {
 		if (!listed(options.benches, bench_name(group->benches[b])))
 			continue;

@@ -65,6 +65,9 @@ template <class Table> void population_close(void *state)
 {
 	auto *p = static_cast<population<Table> *>(state);
 
+	for (const auto &live : p->objects)
+		if (p->table.get(live->id) != live)
+			std::abort();	// churn has lost an entry that it had nothing to do with
 	p->objects.clear();
 	p->table.settle();
 	delete p;

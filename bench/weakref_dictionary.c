@@ -37,8 +37,15 @@ static void close_dictionary(void *state)
 {
 	struct state *s = state;
 
-	for (size_t i = 0; i < s->n; i++)
+	if (wk_value_dict_len(s->dictionary) != s->n)
+		stop_on(WK_ENOTFOUND, "length");
+	for (size_t i = 0; i < s->n; i++) {
+		WK_AUTO struct payload *found = wk_value_dict_get(s->dictionary, wk_key_u64(s->objects[i]->id));
+
+		if (found != s->objects[i])
+			stop_on(WK_ENOTFOUND, "get");
 		wk_release(s->objects[i]);
+	}
 	wk_release(s->dictionary);
 	settle(s);
 	free(s->objects);
