@@ -1,4 +1,5 @@
-# Each examples/*.c is a small program and, where there are tests, one of them; the broker has a directory of its own.
+# Each examples/*.c is a small program and, where there are tests, one of them; what needs libuv and hiredis
+# (the broker) stands in a directory of its own.
 file(GLOB samples CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/examples/*.c")
 foreach(sample IN LISTS samples)
 	cmake_path(GET sample STEM name)
@@ -15,6 +16,4 @@ if(NOT LIBUV_FOUND OR NOT HIREDIS_FOUND)
 	message(STATUS "examples/broker is left out: it needs libuv and hiredis")
 elseif(EXISTS "${CMAKE_CURRENT_SOURCE_DIR}/examples/CMakeLists.txt")
 	add_subdirectory(examples)
-elseif(EXISTS "${CMAKE_CURRENT_SOURCE_DIR}/examples/broker/CMakeLists.txt")
-	add_subdirectory(examples/broker)
 endif()
