@@ -1,0 +1,65 @@
+/*
+ * base/memory.c - malloc, or the program's allocator
+ *
+ * Layer: base.
+ */
+#include "base/memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+
+/* Written by wki_memory_use while no other thread uses the runtime, constant afterwards. */
+static const wk_allocator *runtime_allocator;
+
+void wki_memory_use(const wk_allocator *allocator)
+{
+	runtime_allocator = allocator;
+}
+
+bool wki_memory_is_malloc(void)
+{
+	return runtime_allocator == NULL;
+}
+
+bool wki_memory_is(const wk_allocator *allocator)
+{
+	return runtime_allocator == allocator;
+}
+
+void *wki_allocate(const wk_allocator *allocator, size_t size, size_t alignment)
+{
+	if (allocator == NULL)
+		allocator = runtime_allocator;
+	if (allocator != NULL)
+		return allocator->allocate(allocator->context, size, alignment);
+	if (alignment <= WKI_ALIGNMENT)
+		return malloc(size);
+	size = (size + alignment - 1) & ~(alignment - 1);
+	return aligned_alloc(alignment, size);
+}
+
+void *wki_allocate_zeroed(const wk_allocator *allocator, size_t size, size_t alignment)
+{
+	void *memory;
+
+	if (allocator == NULL && runtime_allocator == NULL && alignment <= WKI_ALIGNMENT)
+		return calloc(1, size);
+	memory = wki_allocate(allocator, size, alignment);
+	if (memory != NULL)
+		memset(memory, 0, size);
+	return memory;
+}
+
+void wki_free(const wk_allocator *allocator, void *memory, size_t size, size_t alignment)
+{
+	if (memory == NULL)
+		return;
+	if (allocator == NULL)
+		allocator = runtime_allocator;
+	if (allocator != NULL)
+		allocator->release(allocator->context, memory, size, alignment);
+	else
+		free(memory);
+}

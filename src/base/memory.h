@@ -1,0 +1,35 @@
+/*
+ * base/memory.h - where the runtime's memory comes from
+ *
+ * One allocator for everything that has no allocator of its own: malloc, or what the program
+ * gave to wk_runtime_start before the first object. Sizes travel with the release, as sized
+ * allocators want them.
+ *
+ * Layer: base. Never: remember anything about a block.
+ */
+#ifndef WKI_BASE_MEMORY_H
+#define WKI_BASE_MEMORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "weakref/object.h"
+
+/* The alignment that every block has without asking. */
+#define WKI_ALIGNMENT 16u
+
+/* wki_memory_use - from now on use `allocator`; NULL goes back to malloc. Only while nothing is allocated. */
+void wki_memory_use(const wk_allocator *allocator);
+
+/* wki_memory_is_malloc - no allocator was given: blocks may be kept and reused by size */
+bool wki_memory_is_malloc(void);
+
+/* wki_memory_is - `allocator` is the one in use */
+bool wki_memory_is(const wk_allocator *allocator);
+
+/* wki_allocate - `size` bytes aligned to `alignment` (a power of two); NULL: no memory. `allocator` NULL: the runtime's. */
+void *wki_allocate(const wk_allocator *allocator, size_t size, size_t alignment);
+void *wki_allocate_zeroed(const wk_allocator *allocator, size_t size, size_t alignment);
+void wki_free(const wk_allocator *allocator, void *memory, size_t size, size_t alignment);
+
+#endif

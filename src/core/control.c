@@ -1,0 +1,347 @@
+/*
+ * core/control.c - the end of an object's life
+ *
+ * The last release of an object ends up here. It fires the watches, then hands the object on:
+ *
+ *	nothing to run, never borrowed    the memory goes at once
+ *	nothing to run, borrowed          limbo: the memory goes after a grace period
+ *	destroy                           runner: after a grace period, if it was borrowed
+ *	destroy of a prompt type          here, before the release returns; the memory as above
+ *
+ * Layer: core. Never: user code inside a release, but for prompt types; a lock; allocation.
+ */
+#include "core/control.h"
+
+#include <pthread.h>
+
+#include "base/memory.h"
+#include "core/census.h"
+#include "reclaim/backlog.h"
+#include "reclaim/limbo.h"
+#include "reclaim/runner.h"
+#include "reclaim/thread.h"
+#include "sync/rcu.h"
+
+void wki_stop_no_object(const void *payload)
+{
+	wki_stop("%p is not an object, or is one no more", payload);
+}
+
+void wki_stop_control(const struct wki_control *control, const char *what)
+{
+	wki_stop("%s at %p: %s", control->type->name,
+		 wki_payload_of(control, wki_count_peek(&control->count)), what);
+}
+
+/* Memory. */
+
+static size_t round_up(size_t size, size_t alignment)
+{
+	return (size + alignment - 1) & ~(alignment - 1);
+}
+
+struct wki_layout wki_control_layout(const wk_type *type, size_t size, bool extra, bool apart)
+{
+	struct wki_layout layout = {
+		.front = extra ? sizeof(struct wki_extra) : 0,
+		.alignment = WKI_ALIGNMENT,
+	};
+
+	if (!apart && type->alignment > WKI_ALIGNMENT) {
+		layout.alignment = type->alignment;
+		layout.front = round_up(layout.front + sizeof(struct wki_control), type->alignment) -
+			       sizeof(struct wki_control);
+	}
+	layout.size = layout.front + sizeof(struct wki_control) + (apart ? 0 : size);
+	return layout;
+}
+
+struct wki_layout wki_payload_layout(const wk_type *type, size_t size)
+{
+	struct wki_layout layout = { .alignment = type->alignment };
+
+	if (layout.alignment < WKI_ALIGNMENT)
+		layout.alignment = WKI_ALIGNMENT;
+	layout.front = layout.alignment; /* the back word is the last of it */
+	layout.size = layout.front + size;
+	return layout;
+}
+
+void *wki_block_allocate(const wk_type *type, const struct wki_layout *layout)
+{
+	if (type->allocator == NULL && layout->alignment <= WKI_ALIGNMENT)
+		return wki_cache_allocate(layout->size);
+	return wki_allocate(type->allocator, layout->size, layout->alignment);
+}
+
+void wki_block_free(const wk_type *type, void *block, const struct wki_layout *layout)
+{
+	if (type->allocator == NULL && layout->alignment <= WKI_ALIGNMENT)
+		wki_cache_free(block, layout->size);
+	else
+		wki_free(type->allocator, block, layout->size, layout->alignment);
+}
+
+static bool control_is_apart(const struct wki_control *control)
+{
+	return (wki_count_peek(&control->count) & WKI_STRONG_APART) != 0;
+}
+
+/* The last unit is gone: nobody can reach the block any more. */
+static void control_free(struct wki_control *control)
+{
+	bool apart = control_is_apart(control), extra = (wki_control_meta(control) & WKI_EXTRA) != 0;
+	struct wki_layout layout = wki_control_layout(control->type, wki_control_size(control), extra, apart);
+	const wk_type *type = control->type;
+
+	if (!apart)
+		control->end.back = 0; /* a release too many is seen, as long as the memory is not used again */
+	wki_block_free(type, (char *)control - layout.front, &layout);
+}
+
+void wki_control_drop_unit(struct wki_control *control)
+{
+	if (wki_count_drop_unit(&control->count))
+		control_free(control);
+}
+
+static void control_free_payload(struct wki_control *control)
+{
+	struct wki_layout layout = wki_payload_layout(control->type, wki_control_size(control));
+	char *payload = control->end.payload;
+
+	((uintptr_t *)(void *)payload)[-1] = 0;
+	wki_block_free(control->type, payload - layout.front, &layout);
+}
+
+/* After death. */
+
+static bool control_has_destroy(const struct wki_control *control)
+{
+	return control->type->destroy != NULL && (wki_control_meta(control) & WKI_DISCARDED) == 0;
+}
+
+static size_t control_bytes(const struct wki_control *control)
+{
+	return sizeof(*control) + wki_control_size(control);
+}
+
+void wki_control_finish(struct wki_control *control)
+{
+	uint32_t meta = wki_control_meta(control);
+
+	if (meta & WKI_EXTRA)
+		wk_release(wki_extra_of(control)->destroy_on);
+	if (control_is_apart(control) && (meta & WKI_GIVEN) == 0)
+		control_free_payload(control);
+	if (meta & WKI_BORROWED)
+		wki_control_drop_unit(control);
+	else
+		control_free(control); /* no handle was ever made: the strong side's unit is the only one */
+}
+
+static wki_atomic_u64 control_destroys, control_abandoned;
+
+/* An object whose end was noted as due: it is over now. */
+static void control_settle(struct wki_control *control)
+{
+	wki_census_destroyed(control->type);
+	wki_backlog_note(-1, -(int64_t)control_bytes(control));
+	wki_control_finish(control);
+}
+
+/* destroy is over, also when it has ended its thread. */
+static void control_destroyed(void *control)
+{
+	wki_callback_leave();
+	control_settle(control);
+}
+
+void wki_control_destroy(struct wki_control *control)
+{
+	void *payload = wki_payload_of(control, wki_count_peek(&control->count));
+
+	/* CTL-3 relaxed; pairs: none; weaker: not possible; check: api/runtime_test (statistics) */
+	(void)atomic_fetch_add_relaxed(&control_destroys, 1);
+	wki_callback_enter();
+	if (control->type->flags & WK_TYPE_ASYNC_DESTROY) {
+		control->type->destroy(payload); /* the object may be gone when it returns */
+		wki_callback_leave();
+		return;
+	}
+	pthread_cleanup_push(control_destroyed, control);
+	control->type->destroy(payload);
+	pthread_cleanup_pop(1);
+}
+
+void wk_destroy_done(void *payload)
+{
+	struct wki_control *control = wki_control_of(payload);
+
+	if ((control->type->flags & WK_TYPE_ASYNC_DESTROY) == 0 || !wki_count_is_dead(&control->count))
+		wki_stop_control(control, "wk_destroy_done without an asynchronous destroy");
+	control_settle(control);
+}
+
+void wki_control_abandon(struct wki_control *control)
+{
+	/* CTL-4 relaxed; pairs: none; weaker: not possible; check: api/queue_test (statistics) */
+	(void)atomic_fetch_add_relaxed(&control_abandoned, 1);
+	control_settle(control);
+}
+
+uint64_t wki_control_destroys(void)
+{
+	/* CTL-5 relaxed; pairs: none; weaker: not possible; check: api/runtime_test */
+	return atomic_load_relaxed(&control_destroys);
+}
+
+uint64_t wki_control_abandoned(void)
+{
+	/* CTL-6 relaxed; pairs: none; weaker: not possible; check: api/queue_test */
+	return atomic_load_relaxed(&control_abandoned);
+}
+
+static bool control_is_prompt(const struct wki_control *control)
+{
+	return (control->type->flags & WK_TYPE_PROMPT) != 0;
+}
+
+void wki_control_reclaim(struct wki_link *link)
+{
+	struct wki_control *control = wki_control_of_link(link);
+	wk_queue *queue = wki_control_meta(control) & WKI_EXTRA ? wki_extra_of(control)->destroy_on : NULL;
+
+	if (!control_has_destroy(control) || control_is_prompt(control))
+		wki_control_finish(control);
+	else if (queue == NULL || !wki_deliver(queue, wki_tag(link, WKI_KIND_OBJECT)))
+		wki_control_destroy(control);
+}
+
+/* Nothing is left to run: the memory, after a grace period if somebody may be looking. */
+static void control_retire_memory(struct wki_control *control, bool borrowed)
+{
+	if (borrowed)
+		wki_limbo_retire(wki_tag(&control->link, WKI_KIND_OBJECT), control_bytes(control));
+	else
+		wki_control_finish(control);
+}
+
+/*
+ * Prompt types: the thread's dead objects in a chain, worked off by the outermost release. A
+ * release inside a destroy only adds to it, so a chain of objects takes no stack.
+ */
+static _Thread_local struct wki_chain prompt_chain;
+static _Thread_local bool prompt_draining;
+
+static void control_destroy_prompt(struct wki_control *control)
+{
+	bool borrowed = (wki_control_meta(control) & WKI_BORROWED) != 0;
+
+	if (control_has_destroy(control)) {
+		wki_callback_enter();
+		control->type->destroy(wki_payload_of(control, wki_count_peek(&control->count)));
+		wki_callback_leave();
+	}
+	wki_census_destroyed(control->type);
+	control_retire_memory(control, borrowed);
+}
+
+static void control_end_prompt(struct wki_control *control)
+{
+	wki_tagged tagged;
+
+	wki_chain_append(&prompt_chain, wki_tag(&control->link, WKI_KIND_OBJECT), 0);
+	if (prompt_draining)
+		return;
+	prompt_draining = true;
+	while ((tagged = wki_chain_pop(&prompt_chain)) != 0)
+		control_destroy_prompt(wki_control_of_link(wki_tag_link(tagged)));
+	prompt_draining = false;
+}
+
+/* The object is dead, its watches have fired: hand it on. */
+static void control_retire(struct wki_control *control, bool borrowed)
+{
+	if (control_is_prompt(control)) {
+		control_end_prompt(control);
+	} else if (!control_has_destroy(control)) {
+		wki_census_destroyed(control->type);
+		control_retire_memory(control, borrowed);
+	} else {
+		wki_backlog_note(1, (int64_t)control_bytes(control));
+		if (borrowed)
+			wki_runner_after_grace(wki_tag(&control->link, WKI_KIND_OBJECT));
+		else
+			wki_runner_now(wki_tag(&control->link, WKI_KIND_OBJECT));
+	}
+}
+
+/* Everything that watches learns of the death, newest first; what was removed leaves the list. */
+static void control_fire_rcu(struct wki_control *control)
+{
+	struct wki_watch *watch, *next;
+
+	for (watch = wki_watch_take(&control->watches); watch != NULL; watch = next) {
+		next = wki_watch_next(watch);
+		if (wki_watch_move(watch, WKI_WATCH_LIVE, WKI_WATCH_FIRED))
+			wki_watch_handlers[watch->kind].fired(watch);
+		else if (wki_watch_move(watch, WKI_WATCH_REMOVED, WKI_WATCH_RETIRED))
+			wki_watch_handlers[watch->kind].leave(watch);
+	}
+}
+
+/*
+ * A decider. The read section begins before the object is dead for anybody, so that whoever
+ * judges it dead, and takes it for reason to end a container, still finds us inside.
+ */
+static void control_decide(struct wki_control *control, uint64_t before)
+{
+	bool won;
+
+	SCHED_POINT("decider holds nothing");
+	wki_read_lock();
+	won = wki_count_decide(&control->count, before);
+	if (won)
+		control_fire_rcu(control);
+	wki_read_unlock();
+	if (won)
+		control_retire(control, true);
+	else
+		wki_control_drop_unit(control); /* the grant */
+}
+
+/* The only reference, and nobody can make another: no decision is needed. */
+static void control_end_sole(struct wki_control *control)
+{
+	wki_count_end(&control->count);
+	control_retire(control, false);
+}
+
+void wki_control_release(struct wki_control *control, uint64_t many)
+{
+	uint64_t before, count;
+
+	if (many == 1 && wki_control_is_sole(control)) {
+		control_end_sole(control);
+		return;
+	}
+	before = wki_count_release(&control->count, many);
+	count = wki_strong_count(before);
+	if (likely(count > many && (before & WKI_STRONG_DEAD) == 0))
+		return;
+	if (unlikely(count != many || (before & WKI_STRONG_DEAD) != 0))
+		wki_stop_control(control, "released more often than retained");
+	control_decide(control, before);
+}
+
+static void control_watch_leave(struct wki_watch *watch)
+{
+	wki_watch_handlers[watch->kind].leave(watch);
+}
+
+void wki_control_unwatch_rcu(struct wki_control *control)
+{
+	if (wki_watch_littered(&control->count.meta))
+		wki_watch_prune(&control->watches, &control->count.meta, control_watch_leave);
+}

@@ -1,0 +1,234 @@
+/*
+ * core/control.h - the control block: the runtime's record of one object
+ *
+ *	inline   [extra 16] control block 48 | payload          the block's last word is the back word
+ *	apart    [extra 16] control block 48                    the block's last word is the payload's address
+ *	         allocation or given memory: … back word | payload
+ *
+ * The back word stands in front of every payload: the control block's address under a check
+ * value. A strong reference is a plain pointer to the payload; a weak handle is a pointer to
+ * the control block.
+ *
+ *	state     strong             what may happen                          who leaves it
+ *	ALIVE     count > 0          everything                               release to zero
+ *	UNDECIDED count 0            upgrade revives; deciders decide          the CAS to DEAD, or a reviver
+ *	DEAD      DEAD               nothing but failing upgrades             its one owner: watches fired
+ *	RETIRED   DEAD               peeks that began before it               the grace period (none if not BORROWED)
+ *	DESTROYED DEAD               weak handles ask, in vain                last unit: the memory goes
+ *
+ * Impossible: DEAD to any other; two owners of one end of life; a watch pushed when DEAD.
+ *
+ * Entries of containers, watches and peekers own no unit. They find the block through
+ * something that stops being live before the end of life retires the block, and look at it
+ * only inside the read section in which they found that live: the grace period covers them.
+ *
+ * Layer: core. Invariants: wki_control_check in control.c.
+ */
+#ifndef WKI_CORE_CONTROL_H
+#define WKI_CORE_CONTROL_H
+
+#include "base/check.h"
+#include "core/count.h"
+#include "core/watch.h"
+#include "reclaim/link.h"
+#include "weakref/object.h"
+#include "weakref/weak.h"
+
+/* META flags; bits 0 to 7 (core/watch.h has the rest of the word). */
+#define WKI_BORROWED UINT32_C(0x01)  /* sticky: somebody may peek or upgrade without owning a reference */
+#define WKI_EXTRA UINT32_C(0x02)     /* constant: struct wki_extra stands in front */
+#define WKI_GIVEN UINT32_C(0x04)     /* constant: the payload's memory is the program's */
+#define WKI_DISCARDED UINT32_C(0x08) /* the constructor failed: no destroy */
+
+struct wki_control {
+	struct wki_count count;  /* strong, units, meta */
+	const wk_type *type;     /* constant; outlives the object, weak handles ask for it */
+	wki_watch_head watches;  /* pushed by holders, pruned, taken at death */
+	struct wki_link link;    /* dead: mailbox, batch, limbo or queue; one at a time */
+	union {
+		uintptr_t back;  /* inline: the back word */
+		void *payload;   /* apart: WKI_STRONG_APART */
+	} end;
+};
+_Static_assert(sizeof(struct wki_control) == 48, "control block and back word are 48 bytes");
+
+/* In front of the control block when the object needs more than its type says. */
+struct wki_extra {
+	size_t size;         /* bytes of payload */
+	wk_queue *destroy_on; /* owned; NULL: the runner */
+};
+
+/* Where a control block stands in its memory. */
+struct wki_layout {
+	size_t front;     /* bytes before the control block: wki_extra, and what alignment needs */
+	size_t size;      /* of the whole block */
+	size_t alignment; /* of the whole block */
+};
+
+/* Payloads above this many bytes are apart, so that weak handles never pin a large dead one. */
+#define WKI_INLINE_MAX 256u
+
+#define WKI_BACK_CHECK (UINT64_C(0x5ef7) << 48)
+#define WKI_BACK_MASK ((UINT64_C(1) << 48) - 1)
+
+static inline uintptr_t wki_back_word(const struct wki_control *control)
+{
+	return (uintptr_t)control | WKI_BACK_CHECK;
+}
+
+__attribute__((noreturn, cold)) void wki_stop_no_object(const void *payload);
+__attribute__((noreturn, cold)) void wki_stop_control(const struct wki_control *control, const char *what);
+
+/* wki_control_of - the control block of a payload; stops the process if it is not one */
+static inline struct wki_control *wki_control_of(const void *payload)
+{
+	uintptr_t back = ((const uintptr_t *)payload)[-1];
+
+	if (unlikely((back & ~WKI_BACK_MASK) != WKI_BACK_CHECK))
+		wki_stop_no_object(payload);
+	return (struct wki_control *)(back & WKI_BACK_MASK);
+}
+
+/* wki_payload_of - the payload, `strong` being any value its strong word has had */
+static inline void *wki_payload_of(const struct wki_control *control, uint64_t strong)
+{
+	if (strong & WKI_STRONG_APART)
+		return control->end.payload;
+	return (void *)(uintptr_t)(control + 1);
+}
+
+static inline struct wki_control *wki_control_of_weak(const wk_weak *weak)
+{
+	return (struct wki_control *)(uintptr_t)weak;
+}
+
+static inline struct wki_extra *wki_extra_of(const struct wki_control *control)
+{
+	return (struct wki_extra *)(uintptr_t)control - 1;
+}
+
+/* wki_control_layout - of a block with these flags; `size`: of the payload. wki_payload_layout - of a payload apart. */
+struct wki_layout wki_control_layout(const wk_type *type, size_t size, bool extra, bool apart);
+struct wki_layout wki_payload_layout(const wk_type *type, size_t size);
+/* Blocks of a type: from its allocator, the thread's cache, or the runtime's allocator. */
+void *wki_block_allocate(const wk_type *type, const struct wki_layout *layout);
+void wki_block_free(const wk_type *type, void *block, const struct wki_layout *layout);
+
+static inline uint32_t wki_control_meta(const struct wki_control *control)
+{
+	/* CTL-1 relaxed; pairs: none; weaker: not possible; check: unit/core/control_test (constant flags, and BORROWED read by its setter or after CNT-9) */
+	return atomic_load_relaxed((wki_atomic_u32 *)(uintptr_t)&control->count.meta);
+}
+
+static inline size_t wki_control_size(const struct wki_control *control)
+{
+	return wki_control_meta(control) & WKI_EXTRA ? wki_extra_of(control)->size : control->type->size;
+}
+
+/* wki_control_is_sole - by an owner of a strong reference: it is the only one, and nobody can make another without him */
+static inline bool wki_control_is_sole(const struct wki_control *control)
+{
+	/* The acquire in peek shows BORROWED if any earlier owner has set it. */
+	return wki_strong_count(wki_count_peek(&control->count)) == 1 && (wki_control_meta(control) & WKI_BORROWED) == 0;
+}
+
+/*
+ * wki_control_borrow - from now on somebody may look at the object without owning a reference
+ *
+ * By a holder of a strong reference, before what it publishes can be seen: the release of that
+ * reference carries the flag to the owner of the end of life.
+ */
+static inline void wki_control_borrow(struct wki_control *control)
+{
+	if (wki_control_meta(control) & WKI_BORROWED)
+		return;
+	if (wki_control_is_sole(control)) {
+		/* CTL-7 relaxed; pairs: none; weaker: not possible; check: unit/core/control_test (nobody else is there to write) */
+		atomic_store_relaxed(&control->count.meta, wki_control_meta(control) | WKI_BORROWED);
+		return;
+	}
+	/* CTL-2 relaxed; pairs: none; weaker: not possible; check: unit/core/control_test */
+	(void)atomic_fetch_or_relaxed(&control->count.meta, WKI_BORROWED);
+}
+
+/*
+ * wki_control_upgrade - a strong reference to the payload, or NULL if the object is dead
+ *
+ * The caller owns a unit, or is in the read section in which it found something live that
+ * leads here (see the head of this file).
+ */
+static inline void *wki_control_upgrade(struct wki_control *control)
+{
+	uint64_t before = wki_count_upgrade(&control->count);
+
+	return likely((before & WKI_STRONG_DEAD) == 0) ? wki_payload_of(control, before) : NULL;
+}
+
+/* wki_control_peek - the payload, borrowed until the read section ends; NULL: dead, or a prompt type */
+static inline void *wki_control_peek(const struct wki_control *control)
+{
+	uint64_t strong = wki_count_peek(&control->count);
+
+	return likely((strong & (WKI_STRONG_DEAD | WKI_STRONG_NOPEEK)) == 0) ? wki_payload_of(control, strong) : NULL;
+}
+
+/* wki_control_weakly - may the type be referenced weakly at all? */
+static inline bool wki_control_weakly(const struct wki_control *control)
+{
+	return (control->type->flags & WK_TYPE_NO_WEAK) == 0;
+}
+
+/* What a watch is. The handler runs inside the end of life's read section and has won LIVE -> FIRED. */
+enum wki_watch_kind { WKI_WATCH_ENTRY, WKI_WATCH_REF, WKI_WATCH_FINALIZER, WKI_WATCH_TICKET, WKI_WATCH_KINDS };
+
+struct wki_watch_handler {
+	void (*fired)(struct wki_watch *watch);  /* the object died */
+	void (*leave)(struct wki_watch *watch);  /* off the list: drop the list's hold */
+};
+
+/* Filled in by src/runtime/kinds.c, which knows every layer. */
+extern const struct wki_watch_handler wki_watch_handlers[WKI_WATCH_KINDS];
+
+/* wki_control_watch - put a watch on the object's list; the caller owns a strong reference */
+static inline void wki_control_watch(struct wki_control *control, struct wki_watch *watch)
+{
+	wki_watch_push(&control->watches, watch);
+}
+
+/*
+ * wki_control_unwatch_rcu - after LIVE -> REMOVED was won, in the read section in which the
+ * watch was found live: counts the litter and prunes when it is due
+ */
+void wki_control_unwatch_rcu(struct wki_control *control);
+
+/* wki_control_release - `many` strong references less: what wk_release does */
+void wki_control_release(struct wki_control *control, uint64_t many);
+
+/* wki_control_drop_unit - a weak unit less; the last one frees the block */
+void wki_control_drop_unit(struct wki_control *control);
+
+/* wki_control_reclaim - a dead object's time has come: destroy, where there is one to run; then the memory */
+void wki_control_reclaim(struct wki_link *link);
+/* wki_control_destroy - what a queue does with an object that was delivered to it */
+void wki_control_destroy(struct wki_control *control);
+/* wki_control_abandon - what a queue does with an object that it drops: no destroy, the memory goes */
+void wki_control_abandon(struct wki_control *control);
+/* wki_control_finish - the object is destroyed: its payload's memory, and the strong side's unit */
+void wki_control_finish(struct wki_control *control);
+
+static inline struct wki_control *wki_control_of_link(struct wki_link *link)
+{
+	return (struct wki_control *)((char *)link - offsetof(struct wki_control, link));
+}
+
+/* Destructors that have run or begun, and objects abandoned, since the process began. */
+uint64_t wki_control_destroys(void);
+uint64_t wki_control_abandoned(void);
+
+/*
+ * wki_deliver - give a dead object to its queue; false: the queue is closed, run it here.
+ * Filled in by src/runtime/kinds.c.
+ */
+extern bool (*const wki_deliver)(wk_queue *queue, wki_tagged tagged);
+
+#endif

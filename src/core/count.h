@@ -1,0 +1,156 @@
+/*
+ * core/count.h - the counts of one object: who owns the end of life, who owns the memory
+ *
+ * STRONG, 64 bits:  DEAD (top bit) | two constant flags | count below.
+ * UNITS, 32 bits:   weak units; whoever drops the last one frees the control block.
+ *                   The strong side as a whole owns one unit until the end of life is over.
+ *
+ *	                count > 0            count == 0            DEAD
+ *	upgrade         +1                   +1, and a GRANT       fails
+ *	                                     (one more unit)
+ *	release         -1; reached zero:    never happens         never happens
+ *	                become a DECIDER
+ *	decide          fails (revived):     DEAD is set: owner    fails (another decider
+ *	                give a unit back     of the end of life    won): give a unit back
+ *
+ * Between its decrement and its compare-and-swap a decider holds nothing: another thread may
+ * revive the object, release it, win the decision and run the end of life. What keeps the
+ * block there for the loser is the grant. Every visit of the count to zero makes one decider,
+ * every revival from zero one grant, and exactly one decider wins, so there are as many grants
+ * as losers. A grant that is paid late is covered: the reviver has not returned yet, so its
+ * own strong count still holds the strong side's unit.
+ *
+ * Failed upgrades increment the count of a dead object too. That is harmless: the count has 61
+ * bits, so 2^61 of them would have to fail (at one a nanosecond, 73 years) before they
+ * touched a flag; DEAD itself is never cleared.
+ *
+ * Layer: core, header only. Never: libc, liburcu, allocation; explorers and model checkers
+ * drive this file as it is.
+ */
+#ifndef WKI_CORE_COUNT_H
+#define WKI_CORE_COUNT_H
+
+#include "base/atomic.h"
+
+#define WKI_STRONG_DEAD (UINT64_C(1) << 63)
+#define WKI_STRONG_NOPEEK (UINT64_C(1) << 62) /* constant: the type is prompt, nobody may peek */
+#define WKI_STRONG_APART (UINT64_C(1) << 61)  /* constant: the payload is not behind the control block */
+#define WKI_STRONG_FLAGS (WKI_STRONG_NOPEEK | WKI_STRONG_APART)
+#define WKI_STRONG_COUNT (WKI_STRONG_APART - 1)
+
+struct wki_count {
+	wki_atomic_u64 strong;
+	wki_atomic_u32 units;
+	wki_atomic_u32 meta; /* flags and garbage: core/watch.h and core/control.h */
+};
+
+static inline uint64_t wki_strong_count(uint64_t strong)
+{
+	return strong & WKI_STRONG_COUNT;
+}
+
+/* wki_count_init - one strong reference, the strong side's unit; the object is nobody else's yet */
+static inline void wki_count_init(struct wki_count *count, uint64_t strong_flags)
+{
+	/* CNT-1 relaxed; pairs: none; weaker: not possible; check: api/object_test (publishing is the creator's act) */
+	atomic_store_relaxed(&count->strong, strong_flags | 1);
+	/* CNT-2 relaxed; pairs: none; weaker: not possible; check: as CNT-1 */
+	atomic_store_relaxed(&count->units, 1);
+}
+
+/* wki_count_add_unit - by somebody who knows that the block stays; returns the units before */
+static inline uint32_t wki_count_add_unit(struct wki_count *count)
+{
+	/* CNT-3 relaxed; pairs: none; weaker: not possible; check: explore/count */
+	return atomic_fetch_add_relaxed(&count->units, 1);
+}
+
+/* wki_count_drop_unit - true: it was the last one, the caller frees the block; else the block may be gone */
+static inline bool wki_count_drop_unit(struct wki_count *count)
+{
+	/* CNT-4 release; pairs: CNT-5; weaker: the memory could be reused before this thread's last access; check: explore/count, model/count */
+	if (atomic_fetch_sub_release(&count->units, 1) != 1)
+		return false;
+	/* CNT-5 acquire; pairs: CNT-4; weaker: the free could overtake the others' last accesses; check: explore/count, model/count */
+	(void)atomic_load_acquire(&count->units);
+	return true;
+}
+
+/* wki_count_retain - one more strong reference, by an owner of one; returns the word before */
+static inline uint64_t wki_count_retain(struct wki_count *count, uint64_t many)
+{
+	/* CNT-6 relaxed; pairs: none; weaker: not possible; check: api/object_test */
+	return atomic_fetch_add_relaxed(&count->strong, many);
+}
+
+/*
+ * wki_count_upgrade - one more strong reference by somebody who owns none
+ *
+ * Returns the word before: with DEAD in it the upgrade failed, else a reference was made. The
+ * caller must know that the block stays: a unit of its own, or a read section.
+ */
+static inline uint64_t wki_count_upgrade(struct wki_count *count)
+{
+	/*
+	 * CNT-7 acquire; pairs: CNT-8; weaker: a revived object could be used before what its last
+	 * owner wrote, and whoever fails could look at a slot as it was before the death;
+	 * check: explore/count, model/count, model/slots_dead
+	 */
+	uint64_t before = atomic_fetch_add_acquire(&count->strong, 1);
+
+	if (wki_strong_count(before) == 0 && (before & WKI_STRONG_DEAD) == 0)
+		wki_count_add_unit(count); /* the grant */
+	return before;
+}
+
+/*
+ * wki_count_release - `many` strong references less; returns the word before
+ *
+ * Unless wki_strong_count(before) == many the block may be gone: use only what was returned.
+ * If it is, the caller is a decider and calls wki_count_decide.
+ */
+static inline uint64_t wki_count_release(struct wki_count *count, uint64_t many)
+{
+	/* CNT-8 release; pairs: CNT-7, CNT-9; weaker: destroy could run before this thread's last uses; check: explore/count, model/count */
+	return atomic_fetch_sub_release(&count->strong, many);
+}
+
+/*
+ * wki_count_decide - a decider ends the object's life, unless somebody revived it
+ *
+ * True: the object is dead from this instant, the caller owns its end of life and drops the
+ * strong side's unit when that is over. False: the caller gives its grant back with
+ * wki_count_drop_unit, and touches nothing else.
+ */
+static inline bool wki_count_decide(struct wki_count *count, uint64_t before)
+{
+	uint64_t flags = before & WKI_STRONG_FLAGS;
+
+	/* CNT-9 acquire; pairs: CNT-8; weaker: destroy could miss what earlier owners wrote; check: explore/count, model/count */
+	return atomic_cas_acquire(&count->strong, &flags, flags | WKI_STRONG_DEAD);
+}
+
+/* wki_count_end - by the only owner of an object that nobody else can reach: dead, without a decision */
+static inline void wki_count_end(struct wki_count *count)
+{
+	/* CNT-11 relaxed; pairs: none; weaker: not possible; check: api/object_test (nobody else's) */
+	uint64_t strong = atomic_load_relaxed(&count->strong);
+
+	/* CNT-12 relaxed; pairs: none; weaker: not possible; check: api/object_test (nobody else's) */
+	atomic_store_relaxed(&count->strong, (strong & WKI_STRONG_FLAGS) | WKI_STRONG_DEAD);
+}
+
+/* wki_count_peek - the word, for somebody inside a read section; usable if neither DEAD nor NOPEEK is in it */
+static inline uint64_t wki_count_peek(const struct wki_count *count)
+{
+	/* CNT-10 acquire; pairs: CNT-8; weaker: as CNT-7 for whoever finds it dead; check: model/slots_dead */
+	return atomic_load_acquire((wki_atomic_u64 *)(uintptr_t)&count->strong);
+}
+
+/* wki_count_is_dead - true is final. A count of zero is not death: the object may be revived. */
+static inline bool wki_count_is_dead(const struct wki_count *count)
+{
+	return (wki_count_peek(count) & WKI_STRONG_DEAD) != 0;
+}
+
+#endif

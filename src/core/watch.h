@@ -1,0 +1,169 @@
+/*
+ * core/watch.h - an object's watch list: everything that wants to know of its death
+ *
+ * A watch is embedded in what it stands for (an entry of a container, a weak reference with a
+ * callback, a finalizer). Its state decides by one compare-and-swap who deals with it:
+ *
+ *	LIVE -> REMOVED    somebody took the registration back
+ *	LIVE -> FIRED      the object died: the walker of the end of life deals with it
+ *	REMOVED -> RETIRED a removed watch has left the list: the pruner or the walker, whoever
+ *	                   wins, drops the hold that the list had on it
+ *
+ * The list is a stack. Push needs a strong reference to the object, so push and death never
+ * overlap. Removing does not unlink: it leaves garbage, and once there is enough of it one
+ * thread at a time prunes. A pruner that is stopped stops nobody; others just leave garbage.
+ *
+ * Who walks (pruner, end of life, listing) is inside one read section, and so is who removes,
+ * from finding the watch live until it has touched the object for the last time: that is what
+ * keeps watches and control block where they are.
+ *
+ * META, the word beside the units:  garbage (16 bits) | log2 of the garbage that starts a
+ * prune (5 bits, at 8) | flags (8 bits, core/control.h, PRUNING among them). The garbage is a
+ * hint; it is at the top so that it wraps into nothing.
+ *
+ * Layer: core, header only. Never: libc, liburcu, allocation.
+ */
+#ifndef WKI_CORE_WATCH_H
+#define WKI_CORE_WATCH_H
+
+#include "base/atomic.h"
+
+enum wki_watch_state { WKI_WATCH_LIVE, WKI_WATCH_REMOVED, WKI_WATCH_FIRED, WKI_WATCH_RETIRED };
+
+struct wki_watch {
+	WKI_ATOMIC_POINTER(struct wki_watch) next; /* pusher before the push; then only the pruner */
+	wki_atomic_u8 state;                       /* enum wki_watch_state */
+	uint8_t kind;                              /* who it is: core/control.h; constant */
+	uint8_t detail;                            /* the embedder's, constant */
+	uint8_t unused;
+	wki_atomic_u32 holds; /* the embedder's memory goes when the last one is dropped */
+};
+
+typedef WKI_ATOMIC_POINTER(struct wki_watch) wki_watch_head;
+
+#define WKI_META_PRUNING UINT32_C(0x80)
+#define WKI_META_DUE_SHIFT 8
+#define WKI_META_DUE_MASK (UINT32_C(0x1f) << WKI_META_DUE_SHIFT)
+#define WKI_META_GARBAGE_SHIFT 16
+#define WKI_META_GARBAGE_MASK (UINT32_C(0xffff) << WKI_META_GARBAGE_SHIFT)
+#define WKI_WATCH_DUE_MIN 3u  /* eight removed watches start the first prune */
+#define WKI_WATCH_DUE_MAX 15u /* what the garbage counter can hold */
+
+static inline void wki_watch_init(struct wki_watch *watch, uint8_t kind, uint32_t holds)
+{
+	/* WCH-1 relaxed; pairs: none; weaker: not possible; check: explore/watch (published by WCH-4 or by the embedder) */
+	atomic_store_relaxed(&watch->state, WKI_WATCH_LIVE);
+	/* WCH-2 relaxed; pairs: none; weaker: not possible; check: as WCH-1 */
+	atomic_store_relaxed(&watch->holds, holds);
+	watch->kind = kind;
+}
+
+/* wki_watch_push - by a holder of a strong reference to the object whose list this is */
+static inline void wki_watch_push(wki_watch_head *head, struct wki_watch *watch)
+{
+	/* WCH-3 relaxed; pairs: none; weaker: not possible; check: explore/watch */
+	struct wki_watch *first = atomic_load_relaxed(head);
+
+	do {
+		/* WCH-5 relaxed; pairs: none; weaker: not possible; check: explore/watch (published by WCH-4) */
+		atomic_store_relaxed(&watch->next, first);
+		/* WCH-4 release; pairs: WCH-9, WCH-12; weaker: a walker could meet a half-made watch; check: explore/watch, model/watch */
+	} while (!atomic_cas_release(head, &first, watch));
+}
+
+static inline enum wki_watch_state wki_watch_state(const struct wki_watch *watch)
+{
+	/* WCH-6 acquire; pairs: WCH-7; weaker: who finds it no longer live could act on what was before; check: explore/slots, model/slots_dead */
+	return (enum wki_watch_state)atomic_load_acquire((wki_atomic_u8 *)(uintptr_t)&watch->state);
+}
+
+/* wki_watch_move - from one state to another; true: the caller made the change and owns what follows from it */
+static inline bool wki_watch_move(struct wki_watch *watch, enum wki_watch_state from, enum wki_watch_state to)
+{
+	uint8_t expected = (uint8_t)from;
+
+	/* WCH-7 acq_rel; pairs: WCH-6, WCH-7; weaker: the loser could act before what the winner did first; check: explore/watch, model/watch */
+	return atomic_cas_acq_rel(&watch->state, &expected, (uint8_t)to);
+}
+
+/* wki_watch_drop_hold - true: it was the last hold, the caller retires the embedder */
+static inline bool wki_watch_drop_hold(struct wki_watch *watch)
+{
+	/* WCH-8 acq_rel; pairs: WCH-8; weaker: the memory could go before another holder's last access; check: explore/watch, explore/slots */
+	return atomic_fetch_sub_acq_rel(&watch->holds, 1) == 1;
+}
+
+/* wki_watch_take - the end of life takes the whole list, newest first; nobody finds a watch there afterwards */
+static inline struct wki_watch *wki_watch_take(wki_watch_head *head)
+{
+	/* WCH-9 acq_rel; pairs: WCH-4, WCH-12; weaker: a walker could meet a half-made watch, or a later prune a retired one; check: explore/watch, model/watch */
+	return atomic_exchange_acq_rel(head, NULL);
+}
+
+/* wki_watch_next - of a watch met on a list that is walked */
+static inline struct wki_watch *wki_watch_next(const struct wki_watch *watch)
+{
+	/* WCH-10 acquire; pairs: WCH-14; weaker: a walker could meet a half-made watch behind an unlinked one; check: explore/watch */
+	return atomic_load_acquire((wki_watch_head *)(uintptr_t)&watch->next);
+}
+
+/* wki_watch_littered - one more removed watch is on the list; true: a prune is due */
+static inline bool wki_watch_littered(wki_atomic_u32 *meta)
+{
+	/* WCH-11 relaxed; pairs: none; weaker: not possible; check: unit/core/control_test (lists stay short) */
+	uint32_t now = atomic_fetch_add_relaxed(meta, UINT32_C(1) << WKI_META_GARBAGE_SHIFT);
+	uint32_t due = (now & WKI_META_DUE_MASK) >> WKI_META_DUE_SHIFT;
+	uint32_t garbage = (now >> WKI_META_GARBAGE_SHIFT) + 1;
+
+	return (now & WKI_META_PRUNING) == 0 && garbage >= UINT32_C(1) << (due > WKI_WATCH_DUE_MIN ? due : WKI_WATCH_DUE_MIN);
+}
+
+/* wki_watch_unlink - take a removed watch out; false: others were pushed in front meanwhile, leave it for later */
+static inline bool wki_watch_unlink(wki_watch_head *head, struct wki_watch *before, struct wki_watch *watch,
+				    struct wki_watch *next)
+{
+	if (before == NULL) {
+		/* WCH-13 release; pairs: WCH-9, WCH-12; weaker: as WCH-14; check: explore/watch, model/watch */
+		return atomic_cas_release(head, &watch, next);
+	}
+	/* WCH-14 release; pairs: WCH-10; weaker: a walker could meet a half-made watch; check: explore/watch */
+	atomic_store_release(&before->next, next);
+	return true;
+}
+
+/*
+ * wki_watch_prune - unlink the removed watches, unless somebody is at it
+ *
+ * `leave` drops the list's hold on a watch that left it. The caller is inside the read section
+ * in which it found a watch of this list live. What is removed behind the walk waits for the
+ * next prune.
+ */
+static inline void wki_watch_prune(wki_watch_head *head, wki_atomic_u32 *meta, void (*leave)(struct wki_watch *))
+{
+	struct wki_watch *before = NULL, *watch, *next;
+	uint32_t kept = 0, due = WKI_WATCH_DUE_MIN, old;
+
+	/* WCH-15 acquire; pairs: WCH-17; weaker: this prune could see next pointers from before the last one; check: explore/watch, model/watch */
+	if (atomic_fetch_or_acquire(meta, WKI_META_PRUNING) & WKI_META_PRUNING)
+		return;
+	/* WCH-12 acquire; pairs: WCH-4, WCH-9; weaker: it could meet a half-made watch; check: explore/watch, model/watch */
+	for (watch = atomic_load_acquire(head); watch != NULL; watch = next) {
+		next = wki_watch_next(watch);
+		if (wki_watch_state(watch) == WKI_WATCH_REMOVED && wki_watch_unlink(head, before, watch, next)) {
+			if (wki_watch_move(watch, WKI_WATCH_REMOVED, WKI_WATCH_RETIRED))
+				leave(watch);
+			continue;
+		}
+		before = watch;
+		kept++;
+	}
+	while (due < WKI_WATCH_DUE_MAX && UINT32_C(1) << due < kept)
+		due++;
+	/* WCH-16 relaxed; pairs: none; weaker: not possible; check: explore/watch */
+	old = atomic_load_relaxed(meta);
+	/* WCH-17 release; pairs: WCH-15; weaker: the next pruner could see next pointers from before this prune; check: explore/watch, model/watch */
+	while (!atomic_cas_release(meta, &old, (old & ~(WKI_META_PRUNING | WKI_META_GARBAGE_MASK | WKI_META_DUE_MASK)) | due << WKI_META_DUE_SHIFT))
+		;
+}
+
+#endif

@@ -1,0 +1,179 @@
+/*
+ * reclaim/grace.c - the grace thread
+ *
+ * Layer: reclaim.
+ */
+#include "reclaim/grace.h"
+
+#include "reclaim/limbo.h"
+#include "reclaim/runner.h"
+#include "reclaim/service.h"
+#include "sync/event.h"
+#include "sync/rcu.h"
+
+/* A grace period costs two membarrier system calls, an interrupt to every core: not more often than this. */
+#define GRACE_INTERVAL_NS 200000u
+
+/*
+ * What threads retired and then went idle on is swept up by this thread: once when nothing has
+ * been wanted for a moment, and now and then while others keep it busy.
+ */
+#define GRACE_SWEEP_IDLE_NS 10000000u
+#define GRACE_SWEEP_BUSY_NS 100000000u
+
+struct wki_grace_counters wki_grace;
+
+static struct wki_event grace_wanted; /* signalled when `wanted` rises, and to stop */
+static struct wki_event grace_over;   /* signalled when `completed` rises */
+static struct wki_event grace_stopping;
+static wki_atomic_u32 grace_stop;
+static wki_atomic_u64 grace_longest;
+
+uint64_t wki_grace_ticket(void)
+{
+	/* GRC-2 acq_rel; pairs: GRC-3; weaker: the grace period could begin before what the caller unlinked is out of sight; check: unit/reclaim/grace_test, model/grace */
+	return atomic_fetch_add_acq_rel(&wki_grace.started, 0) + 1;
+}
+
+void wki_grace_want(uint64_t ticket)
+{
+	/* GRC-5 relaxed; pairs: none; weaker: not possible; check: unit/reclaim/grace_test (CAS again if stale) */
+	uint64_t wanted = atomic_load_relaxed(&wki_grace.wanted);
+
+	while (wanted < ticket) {
+		/* GRC-6 release; pairs: GRC-7; weaker: not needed for memory, GRC-2 carries that; check: unit/reclaim/grace_test */
+		if (atomic_cas_release(&wki_grace.wanted, &wanted, ticket)) {
+			wki_event_signal(&grace_wanted);
+			return;
+		}
+	}
+}
+
+static bool grace_is_wanted(void)
+{
+	/* GRC-7 acquire; pairs: GRC-6; weaker: a wish could be seen late and slept over; check: unit/reclaim/grace_test */
+	return !wki_grace_done(atomic_load_acquire(&wki_grace.wanted));
+}
+
+/* The longest wait for readers so far. */
+static void grace_note_wait(uint64_t took)
+{
+	/* GRC-8 relaxed; pairs: none; weaker: not possible; check: api/runtime_test (statistics) */
+	uint64_t longest = atomic_load_relaxed(&grace_longest);
+
+	while (took > longest) {
+		/* GRC-9 relaxed; pairs: none; weaker: not possible; check: api/runtime_test (statistics) */
+		if (atomic_cas_relaxed(&grace_longest, &longest, took))
+			return;
+	}
+}
+
+/* Grace period n covers every ticket up to n, so the highest number counts. */
+static void grace_publish(uint64_t number)
+{
+	/* GRC-14 relaxed; pairs: none; weaker: not possible; check: unit/reclaim/grace_test (CAS again if stale) */
+	uint64_t completed = atomic_load_relaxed(&wki_grace.completed);
+
+	while (completed < number) {
+		/* GRC-4 release; pairs: GRC-1; weaker: who sees the number could miss that the readers are gone; check: unit/reclaim/grace_test under TSan */
+		if (atomic_cas_release(&wki_grace.completed, &completed, number))
+			break;
+	}
+	wki_event_signal(&grace_over);
+	wki_runner_grace_over(number);
+}
+
+bool wki_grace_step(void)
+{
+	uint64_t number, begun;
+
+	if (!grace_is_wanted())
+		return false;
+	/* GRC-3 acq_rel; pairs: GRC-2; weaker: as GRC-2; check: unit/reclaim/grace_test, model/grace */
+	number = atomic_fetch_add_acq_rel(&wki_grace.started, 1) + 1;
+	begun = wki_now();
+	wki_synchronize();
+	grace_note_wait(wki_now() - begun);
+	grace_publish(number);
+	return true;
+}
+
+bool wki_grace_wait(uint64_t ticket, uint64_t deadline_ns)
+{
+	uint32_t seen;
+
+	wki_grace_want(ticket);
+	for (;;) {
+		seen = wki_event_value(&grace_over);
+		if (!wki_service_has_threads())
+			(void)wki_grace_step();
+		if (wki_grace_done(ticket))
+			return true;
+		if (!wki_event_wait(&grace_over, seen, deadline_ns))
+			return wki_grace_done(ticket);
+	}
+}
+
+static bool grace_is_stopping(void)
+{
+	/* GRC-10 acquire; pairs: GRC-11; weaker: not needed for memory; check: api/runtime_test */
+	return atomic_load_acquire(&grace_stop) != 0;
+}
+
+/* Give the wishes of the next moment time to come together; only a stop ends it early. */
+static void grace_pause(uint64_t until)
+{
+	uint32_t seen = wki_event_value(&grace_stopping);
+
+	if (!grace_is_stopping())
+		(void)wki_event_wait(&grace_stopping, seen, until);
+}
+
+void wki_grace_loop(void)
+{
+	uint64_t begun, swept = wki_now();
+	bool unswept = true;
+	uint32_t seen;
+
+	for (;;) {
+		seen = wki_event_value(&grace_wanted);
+		if (grace_is_stopping())
+			break;
+		begun = wki_now();
+		if (wki_grace_step()) {
+			unswept = true;
+			if (begun - swept > GRACE_SWEEP_BUSY_NS) {
+				wki_limbo_sweep();
+				swept = begun;
+			}
+			grace_pause(begun + GRACE_INTERVAL_NS);
+		} else if (!unswept) {
+			(void)wki_event_wait(&grace_wanted, seen, WKI_NO_DEADLINE);
+		} else if (!wki_event_wait(&grace_wanted, seen, begun + GRACE_SWEEP_IDLE_NS)) {
+			wki_limbo_sweep();
+			unswept = false;
+		}
+	}
+	/* GRC-12 relaxed; pairs: none; weaker: not possible; check: api/runtime_test (the thread is joined after) */
+	atomic_store_relaxed(&grace_stop, 0);
+}
+
+void wki_grace_stop(void)
+{
+	/* GRC-11 release; pairs: GRC-10; weaker: not needed for memory; check: api/runtime_test */
+	atomic_store_release(&grace_stop, 1);
+	wki_event_signal(&grace_wanted);
+	wki_event_signal(&grace_stopping);
+}
+
+uint64_t wki_grace_longest_ns(void)
+{
+	/* GRC-13 relaxed; pairs: none; weaker: not possible; check: api/runtime_test */
+	return atomic_load_relaxed(&grace_longest);
+}
+
+uint64_t wki_grace_number(void)
+{
+	/* GRC-15 relaxed; pairs: none; weaker: not possible; check: api/runtime_test (statistics) */
+	return atomic_load_relaxed(&wki_grace.completed);
+}

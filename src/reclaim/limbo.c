@@ -1,0 +1,143 @@
+/*
+ * reclaim/limbo.c - batches of plain memory
+ *
+ * Layer: reclaim.
+ */
+#include "reclaim/limbo.h"
+
+#include "reclaim/backlog.h"
+#include "reclaim/grace.h"
+#include "reclaim/runner.h"
+#include "reclaim/thread.h"
+
+/* One ticket, and at most one wake-up of the grace thread, for so many blocks or bytes. */
+#define LIMBO_SEAL_COUNT 64u
+#define LIMBO_SEAL_BYTES ((size_t)32 << 10)
+/* Blocks that one seal takes back at most: more than it seals, so that a backlog shrinks. */
+#define LIMBO_QUOTA (3 * LIMBO_SEAL_COUNT)
+
+static bool limbo_take(struct wki_batch *batch)
+{
+	uint32_t full = WKI_BATCH_FULL;
+
+	/* LIM-1 acquire; pairs: LIM-2; weaker: a half-written batch; check: unit/reclaim/limbo_test under TSan */
+	return atomic_cas_acquire(&batch->state, &full, WKI_BATCH_TAKEN);
+}
+
+static void limbo_put(struct wki_batch *batch)
+{
+	uint32_t state = batch->chain.first == 0 ? WKI_BATCH_EMPTY : WKI_BATCH_FULL;
+
+	/* LIM-2 release; pairs: LIM-1, LIM-3; weaker: a half-written batch; check: unit/reclaim/limbo_test under TSan */
+	atomic_store_release(&batch->state, state);
+}
+
+static uint32_t limbo_state(const struct wki_batch *batch)
+{
+	/* LIM-3 acquire; pairs: LIM-2; weaker: the next batch written here could mix with the last; check: unit/reclaim/limbo_test under TSan */
+	return atomic_load_acquire((wki_atomic_u32 *)(uintptr_t)&batch->state);
+}
+
+/* Reclaim up to `quota` blocks of a taken batch whose time has come; returns how many. */
+static uint32_t limbo_reclaim(struct wki_batch *batch, uint32_t quota)
+{
+	uint32_t done = 0, before = batch->chain.count;
+	size_t bytes = batch->chain.bytes;
+
+	while (done < quota && batch->chain.first != 0) {
+		wki_reclaim(wki_chain_pop(&batch->chain));
+		done++;
+	}
+	/* The chain knows the sum of its sizes only: give back the share, and the rest with the last block. */
+	batch->chain.bytes = batch->chain.first == 0 ? 0 : bytes - bytes / before * done;
+	wki_backlog_add(-(int64_t)done, -(int64_t)(bytes - batch->chain.bytes));
+	return done;
+}
+
+/* Take back what may go, of one thread's batches. */
+static void limbo_collect(struct wki_limbo *limbo, uint32_t quota)
+{
+	struct wki_batch *batch;
+
+	for (batch = limbo->sealed; batch < limbo->sealed + WKI_LIMBO_PLACES && quota > 0; batch++) {
+		if (limbo_state(batch) != WKI_BATCH_FULL || !limbo_take(batch))
+			continue;
+		if (wki_grace_done(batch->ticket))
+			quota -= limbo_reclaim(batch, quota);
+		limbo_put(batch);
+	}
+}
+
+/*
+ * Where the open batch goes: to the newest batch if that has the same ticket, else to an empty
+ * place, else to the newest after all (waiting longer than it must), else to any.
+ * Tickets are written by this thread only, so it may read them as they stand.
+ */
+static struct wki_batch *limbo_place(struct wki_limbo *limbo, uint64_t ticket)
+{
+	struct wki_batch *batch, *empty = NULL, *newest = NULL;
+	uint32_t state;
+
+	for (batch = limbo->sealed; batch < limbo->sealed + WKI_LIMBO_PLACES; batch++) {
+		state = limbo_state(batch);
+		if (state == WKI_BATCH_EMPTY)
+			empty = batch;
+		else if (state == WKI_BATCH_FULL && (newest == NULL || batch->ticket > newest->ticket))
+			newest = batch;
+	}
+	if (newest != NULL && (newest->ticket == ticket || empty == NULL) && limbo_take(newest))
+		return newest;
+	if (empty != NULL)
+		return empty;
+	for (batch = limbo->sealed; batch < limbo->sealed + WKI_LIMBO_PLACES; batch++) {
+		if (limbo_take(batch))
+			return batch;
+	}
+	return NULL;
+}
+
+void wki_limbo_seal(struct wki_thread *thread)
+{
+	struct wki_limbo *limbo = &thread->limbo;
+	struct wki_batch *batch;
+	uint64_t ticket;
+
+	if (limbo->open.first == 0)
+		return;
+	ticket = wki_grace_ticket();
+	batch = limbo_place(limbo, ticket);
+	if (batch == NULL)
+		return; /* not reached, see limbo.h; the open batch would only wait for the next seal */
+	wki_backlog_add(limbo->open.count, (int64_t)limbo->open.bytes);
+	batch->ticket = ticket;
+	wki_chain_splice(&batch->chain, &limbo->open);
+	limbo_put(batch);
+	wki_grace_want(ticket);
+}
+
+void wki_limbo_retire(wki_tagged tagged, size_t bytes)
+{
+	struct wki_thread *thread = wki_thread_if_any();
+	struct wki_limbo *limbo;
+
+	if (unlikely(thread == NULL)) {
+		wki_runner_after_grace(tagged);
+		return;
+	}
+	limbo = &thread->limbo;
+	wki_chain_append(&limbo->open, tagged, bytes);
+	if (limbo->busy || (limbo->open.count < LIMBO_SEAL_COUNT && limbo->open.bytes < LIMBO_SEAL_BYTES))
+		return;
+	limbo->busy = true;
+	limbo_collect(limbo, LIMBO_QUOTA);
+	wki_limbo_seal(thread);
+	limbo->busy = false;
+}
+
+void wki_limbo_sweep(void)
+{
+	struct wki_thread *thread;
+
+	for (thread = wki_thread_all(); thread != NULL; thread = thread->next)
+		limbo_collect(&thread->limbo, UINT32_MAX);
+}

@@ -1,0 +1,108 @@
+/*
+ * reclaim/link.h - one word that chains whatever waits to be dealt with
+ *
+ * A link is embedded in what waits: a control block, an entry, or the deferred call below. The
+ * word holds the next link's address with that one's kind in its low bits, so that what waits
+ * needs no second word to say what it is.
+ *
+ * Layer: reclaim, header only.
+ */
+#ifndef WKI_RECLAIM_LINK_H
+#define WKI_RECLAIM_LINK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum wki_kind {
+	WKI_KIND_OBJECT,   /* struct wki_control */
+	WKI_KIND_ENTRY,    /* struct wki_entry */
+	WKI_KIND_DEFERRED, /* struct wki_deferred */
+	WKI_KINDS
+};
+
+struct wki_link {
+	uintptr_t next; /* a tagged link: owner of the chain */
+};
+
+/* A link with its kind: 0 is none. */
+typedef uintptr_t wki_tagged;
+
+#define WKI_TAG_MASK ((uintptr_t)7)
+
+static inline wki_tagged wki_tag(struct wki_link *link, enum wki_kind kind)
+{
+	return (uintptr_t)link | (uintptr_t)kind;
+}
+
+static inline struct wki_link *wki_tag_link(wki_tagged tagged)
+{
+	return (struct wki_link *)(tagged & ~WKI_TAG_MASK);
+}
+
+static inline enum wki_kind wki_tag_kind(wki_tagged tagged)
+{
+	return (enum wki_kind)(tagged & WKI_TAG_MASK);
+}
+
+/* A call for later: memory of a container, a barrier's mark, a key's release. */
+struct wki_deferred {
+	struct wki_link link;
+	void (*run)(struct wki_deferred *deferred);
+};
+
+/*
+ * What to do with a link of each kind when its time has come: filled in by
+ * src/runtime/kinds.c, which knows every layer.
+ */
+extern void (*const wki_reclaimers[WKI_KINDS])(struct wki_link *link);
+
+static inline void wki_reclaim(wki_tagged tagged)
+{
+	wki_reclaimers[wki_tag_kind(tagged)](wki_tag_link(tagged));
+}
+
+/* A chain in order, oldest first. */
+struct wki_chain {
+	wki_tagged first, last;
+	uint32_t count;
+	size_t bytes;
+};
+
+static inline void wki_chain_append(struct wki_chain *chain, wki_tagged tagged, size_t bytes)
+{
+	wki_tag_link(tagged)->next = 0;
+	if (chain->first == 0)
+		chain->first = tagged;
+	else
+		wki_tag_link(chain->last)->next = tagged;
+	chain->last = tagged;
+	chain->count++;
+	chain->bytes += bytes;
+}
+
+static inline void wki_chain_splice(struct wki_chain *chain, struct wki_chain *more)
+{
+	if (more->first == 0)
+		return;
+	if (chain->first == 0)
+		chain->first = more->first;
+	else
+		wki_tag_link(chain->last)->next = more->first;
+	chain->last = more->last;
+	chain->count += more->count;
+	chain->bytes += more->bytes;
+	*more = (struct wki_chain){ 0 };
+}
+
+static inline wki_tagged wki_chain_pop(struct wki_chain *chain)
+{
+	wki_tagged first = chain->first;
+
+	if (first != 0) {
+		chain->first = wki_tag_link(first)->next;
+		chain->count--;
+	}
+	return first;
+}
+
+#endif

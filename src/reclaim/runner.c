@@ -1,0 +1,232 @@
+/*
+ * reclaim/runner.c - mailboxes, batches, and the loop that runs them
+ *
+ * Layer: reclaim.
+ */
+#include "reclaim/runner.h"
+
+#include "reclaim/backlog.h"
+#include "reclaim/grace.h"
+#include "reclaim/mailbox.h"
+#include "reclaim/service.h"
+#include "reclaim/thread.h"
+#include "sync/event.h"
+
+/* Links of a batch that are run between two looks at the mailbox of what cannot wait. */
+#define RUNNER_STRIDE 64u
+
+static struct {
+	_Alignas(64) struct wki_mailbox now;
+	struct wki_mailbox after_grace;
+	struct wki_event event; /* signalled when a mailbox was empty, when the awaited grace period is over, to stop */
+	_Alignas(64) wki_atomic_u64 awaited; /* ticket of the batch at hand; 0: none */
+	wki_atomic_u64 sealed_at;            /* when that batch was sealed; 0: none */
+	wki_atomic_u64 run;
+	wki_atomic_u32 stop;
+	wki_atomic_u32 polled; /* somebody polls in the runner's place */
+	/* The runner's own. */
+	struct wki_chain urgent; /* taken from `now` */
+	struct wki_chain batch;  /* taken from `after_grace` under `awaited` */
+} runner;
+
+static _Thread_local bool runner_self;
+
+static void runner_mail(struct wki_mailbox *box, wki_tagged tagged)
+{
+	if (wki_mailbox_push(box, tagged) == WKI_MAILED_FIRST)
+		wki_event_signal(&runner.event);
+}
+
+void wki_runner_now(wki_tagged tagged)
+{
+	runner_mail(&runner.now, tagged);
+}
+
+void wki_runner_after_grace(wki_tagged tagged)
+{
+	runner_mail(&runner.after_grace, tagged);
+}
+
+bool wki_runner_is_self(void)
+{
+	return runner_self;
+}
+
+static void runner_gather(struct wki_chain *chain, struct wki_mailbox *box)
+{
+	wki_tagged tagged, next;
+
+	for (tagged = wki_mailbox_take(box); tagged != 0; tagged = next) {
+		next = wki_tag_link(tagged)->next;
+		wki_chain_append(chain, tagged, 0);
+	}
+}
+
+static void runner_run(struct wki_chain *chain)
+{
+	wki_tagged tagged = wki_chain_pop(chain);
+
+	/* RUN-1 relaxed; pairs: none; weaker: not possible; check: api/runtime_test (statistics; one writer) */
+	uint64_t run = atomic_load_relaxed(&runner.run);
+
+	wki_reclaim(tagged);
+	/* RUN-2 relaxed; pairs: none; weaker: not possible; check: api/runtime_test */
+	atomic_store_relaxed(&runner.run, run + 1);
+}
+
+static size_t runner_run_urgent(size_t budget)
+{
+	size_t done = 0;
+
+	runner_gather(&runner.urgent, &runner.now);
+	for (; runner.urgent.first != 0 && done < budget; done++)
+		runner_run(&runner.urgent);
+	return done;
+}
+
+/* Only the runner writes it. */
+static uint64_t runner_awaited(void)
+{
+	/* RUN-3 relaxed; pairs: none; weaker: not possible; check: unit/reclaim/runner_test (its own) */
+	return atomic_load_relaxed(&runner.awaited);
+}
+
+/*
+ * The batch at hand begins to wait (`ticket`) or has been run (0). Of this exchange and RUN-11
+ * one comes first in the word's order: either the grace thread reads the ticket and wakes us,
+ * or we see the number that it had published before.
+ */
+static void runner_await(uint64_t ticket)
+{
+	/* RUN-5 relaxed; pairs: none; weaker: not possible; check: api/runtime_test (statistics) */
+	atomic_store_relaxed(&runner.sealed_at, ticket == 0 ? 0 : wki_now());
+	/* RUN-4 acq_rel; pairs: RUN-11; weaker: the end of the grace period could be missed and slept over; check: unit/reclaim/runner_test, model/await */
+	(void)atomic_exchange_acq_rel(&runner.awaited, ticket);
+}
+
+/* Take what has been mailed for after a grace period, if no batch is at hand. */
+static void runner_seal(void)
+{
+	uint64_t ticket;
+
+	if (runner_awaited() != 0)
+		return;
+	runner_gather(&runner.batch, &runner.after_grace);
+	if (runner.batch.first == 0)
+		return;
+	ticket = wki_grace_ticket();
+	runner_await(ticket);
+	wki_grace_want(ticket);
+}
+
+/* Run the batch at hand if its grace period is over, with a look at what cannot wait now and then. */
+static size_t runner_run_batch(size_t budget)
+{
+	size_t done = 0;
+
+	if (runner_awaited() == 0 || !wki_grace_done(runner_awaited()))
+		return 0;
+	for (; runner.batch.first != 0 && done < budget; done++) {
+		if (done % RUNNER_STRIDE == 0)
+			done += runner_run_urgent(budget - done);
+		if (done < budget)
+			runner_run(&runner.batch);
+	}
+	if (runner.batch.first == 0)
+		runner_await(0);
+	return done;
+}
+
+size_t wki_runner_step(size_t budget)
+{
+	size_t done = runner_run_urgent(budget);
+
+	runner_seal();
+	done += runner_run_batch(budget - done);
+	return done;
+}
+
+size_t wki_runner_poll(size_t budget)
+{
+	uint32_t idle = 0;
+	size_t done;
+
+	/* RUN-12 acquire; pairs: RUN-13; weaker: two pollers could run one batch; check: api/runtime_test under TSan */
+	if (!atomic_cas_acquire(&runner.polled, &idle, 1))
+		return 0;
+	runner_self = true;
+	done = wki_runner_step(budget);
+	if (wki_grace_step() && done < budget)
+		done += wki_runner_step(budget - done);
+	runner_self = false;
+	/* RUN-13 release; pairs: RUN-12; weaker: as RUN-12; check: api/runtime_test under TSan */
+	atomic_store_release(&runner.polled, 0);
+	return done;
+}
+
+void wki_runner_lost(void)
+{
+	struct wki_thread *thread = wki_thread_if_any();
+
+	if (thread != NULL)
+		thread->callback_depth = 0;
+	runner_self = false;
+}
+
+static bool runner_is_stopping(void)
+{
+	/* RUN-6 acquire; pairs: RUN-7; weaker: not needed for memory; check: api/runtime_test */
+	return atomic_load_acquire(&runner.stop) != 0;
+}
+
+void wki_runner_loop(void)
+{
+	uint32_t seen;
+
+	runner_self = true;
+	for (;;) {
+		seen = wki_event_value(&runner.event);
+		if (wki_runner_step(SIZE_MAX) > 0)
+			continue;
+		if (runner_is_stopping())
+			break;
+		(void)wki_event_wait(&runner.event, seen, WKI_NO_DEADLINE);
+	}
+	/* RUN-8 relaxed; pairs: none; weaker: not possible; check: api/runtime_test (the thread is joined after) */
+	atomic_store_relaxed(&runner.stop, 0);
+	runner_self = false;
+}
+
+void wki_runner_stop(void)
+{
+	/* RUN-7 release; pairs: RUN-6; weaker: not needed for memory; check: api/runtime_test */
+	atomic_store_release(&runner.stop, 1);
+	wki_event_signal(&runner.event);
+}
+
+void wki_runner_grace_over(uint64_t number)
+{
+	/* RUN-11 acq_rel; pairs: RUN-4; weaker: as RUN-4; check: unit/reclaim/runner_test, model/await */
+	uint64_t awaited = atomic_fetch_add_acq_rel(&runner.awaited, 0);
+
+	if (awaited != 0 && awaited <= number)
+		wki_event_signal(&runner.event);
+}
+
+void wki_runner_read(struct wki_runner_figures *figures)
+{
+	/* RUN-9 relaxed; pairs: none; weaker: not possible; check: api/runtime_test */
+	uint64_t sealed_at = atomic_load_relaxed(&runner.sealed_at);
+
+	figures->lag_ns = sealed_at == 0 ? 0 : wki_now() - sealed_at;
+	/* RUN-10 relaxed; pairs: none; weaker: not possible; check: api/runtime_test */
+	figures->run = atomic_load_relaxed(&runner.run);
+}
+
+uint64_t wki_runner_pending(void)
+{
+	runner_gather(&runner.urgent, &runner.now);
+	if (runner_awaited() == 0)
+		runner_gather(&runner.batch, &runner.after_grace);
+	return runner.urgent.count + runner.batch.count;
+}

@@ -1,0 +1,185 @@
+/*
+ * reclaim/service.c - the grace thread and the runner as threads
+ *
+ * Layer: reclaim.
+ */
+#define _GNU_SOURCE
+#include "reclaim/service.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+
+#include "reclaim/grace.h"
+#include "reclaim/runner.h"
+#include "reclaim/thread.h"
+#include "weakref/common.h"
+
+wki_atomic_u32 wki_service;
+
+static pthread_mutex_t service_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_t service_grace, service_runner;
+static wki_atomic_u32 service_threads; /* 1: both run */
+
+static struct {
+	void (*on_error)(void *context, int status, const char *type_name, const char *message);
+	void *context;
+} service_hook;
+
+void wki_service_set_error_hook(void (*on_error)(void *context, int status, const char *type_name, const char *message),
+				void *context)
+{
+	service_hook.on_error = on_error;
+	service_hook.context = context;
+}
+
+void wki_report_error(int status, const char *type_name, const char *message)
+{
+	if (service_hook.on_error != NULL)
+		service_hook.on_error(service_hook.context, status, type_name, message);
+	else
+		fprintf(stderr, "weakref: %s: %s\n", type_name, message);
+}
+
+static void service_enter(const char *name)
+{
+	struct wki_thread *thread = wki_thread_self();
+
+	if (thread != NULL)
+		thread->reclaimer = true;
+	pthread_setname_np(pthread_self(), name);
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+}
+
+static void service_leave(void)
+{
+	struct wki_thread *thread = wki_thread_if_any();
+
+	if (thread != NULL)
+		thread->reclaimer = false;
+}
+
+static void *service_grace_main(void *unused)
+{
+	service_enter("weakref-grace");
+	wki_grace_loop();
+	service_leave();
+	return unused;
+}
+
+static void *service_runner_main(void *unused);
+
+/* A callback has ended the runner's thread: what it had begun is done, the rest goes on in a new one. */
+static void service_runner_lost(void *unused)
+{
+	(void)unused;
+	wki_runner_lost();
+	wki_report_error(WK_EINVAL, "runner", "a callback or destructor ended the runner's thread");
+	pthread_detach(pthread_self());
+	if (pthread_create(&service_runner, NULL, service_runner_main, NULL) != 0)
+		wki_stop("a callback ended the runner's thread and no other can be made");
+}
+
+static void *service_runner_main(void *unused)
+{
+	service_enter("weakref-runner");
+	pthread_cleanup_push(service_runner_lost, NULL);
+	wki_runner_loop();
+	pthread_cleanup_pop(0);
+	service_leave();
+	return unused;
+}
+
+/* Our threads take no signals: they inherit an all-blocked mask. */
+static int service_make_threads(void)
+{
+	sigset_t all, old;
+	int status = WK_OK;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	if (pthread_create(&service_grace, NULL, service_grace_main, NULL) != 0) {
+		status = WK_ENOMEM;
+	} else if (pthread_create(&service_runner, NULL, service_runner_main, NULL) != 0) {
+		wki_grace_stop();
+		pthread_join(service_grace, NULL);
+		status = WK_ENOMEM;
+	}
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return status;
+}
+
+static void service_set(enum wki_service_state state)
+{
+	/* SVC-2 release; pairs: SVC-1; weaker: as SVC-1; check: api/runtime_test */
+	atomic_store_release(&wki_service, (uint32_t)state);
+}
+
+static int service_begin_locked(bool threads)
+{
+	int status = threads ? service_make_threads() : WK_OK;
+
+	if (status < 0)
+		return status;
+	/* SVC-3 release; pairs: SVC-4; weaker: not needed for memory; check: api/runtime_test */
+	atomic_store_release(&service_threads, threads);
+	service_set(WKI_SERVICE_RUNNING);
+	return WK_OK;
+}
+
+int wki_service_begin(bool threads)
+{
+	int status;
+
+	pthread_mutex_lock(&service_lock);
+	status = service_begin_locked(threads);
+	pthread_mutex_unlock(&service_lock);
+	return status;
+}
+
+int wki_service_need_slow(void)
+{
+	int status;
+
+	pthread_mutex_lock(&service_lock);
+	/* SVC-5 relaxed; pairs: none; weaker: not possible; check: api/runtime_test (under the lock) */
+	switch (atomic_load_relaxed(&wki_service)) {
+	case WKI_SERVICE_NEW:
+		status = service_begin_locked(true);
+		break;
+	case WKI_SERVICE_RUNNING:
+		status = WK_OK;
+		break;
+	default:
+		/* What our own threads still run may construct: they are about to be waited for. */
+		status = wki_thread_in_callback() ? WK_OK : WK_ESHUTDOWN;
+	}
+	pthread_mutex_unlock(&service_lock);
+	return status;
+}
+
+void wki_service_close(void)
+{
+	service_set(WKI_SERVICE_CLOSING);
+}
+
+bool wki_service_has_threads(void)
+{
+	/* SVC-4 acquire; pairs: SVC-3; weaker: not needed for memory; check: api/runtime_test */
+	return atomic_load_acquire(&service_threads) != 0;
+}
+
+void wki_service_end(void)
+{
+	pthread_mutex_lock(&service_lock);
+	if (wki_service_has_threads()) {
+		wki_runner_stop();
+		pthread_join(service_runner, NULL);
+		wki_grace_stop();
+		pthread_join(service_grace, NULL);
+		/* SVC-6 release; pairs: SVC-4; weaker: not needed for memory; check: api/runtime_test */
+		atomic_store_release(&service_threads, 0);
+	}
+	service_set(WKI_SERVICE_OFF);
+	pthread_mutex_unlock(&service_lock);
+}

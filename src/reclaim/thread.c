@@ -1,0 +1,96 @@
+/*
+ * reclaim/thread.c - records of threads: made, handed on, never freed
+ *
+ * Layer: reclaim.
+ */
+#include "reclaim/thread.h"
+
+#include <pthread.h>
+
+#include "base/memory.h"
+
+_Thread_local struct wki_thread *wki_thread_current;
+static _Thread_local bool thread_parted; /* the thread's destructor has run: no second record */
+
+static WKI_ATOMIC_POINTER(struct wki_thread) thread_list;
+static wki_atomic_u32 thread_count;
+static pthread_once_t thread_once = PTHREAD_ONCE_INIT;
+static pthread_key_t thread_key;
+static bool thread_key_made;
+
+static void thread_end(void *argument)
+{
+	struct wki_thread *thread = argument;
+
+	thread_parted = true;
+	wki_thread_parting(thread);
+	wki_thread_current = NULL;
+	/* THR-1 release; pairs: THR-2; weaker: the next owner could see this thread's half-done writes; check: unit/reclaim/thread_test */
+	atomic_store_release(&thread->in_use, 0);
+}
+
+static void thread_make_key(void)
+{
+	thread_key_made = pthread_key_create(&thread_key, thread_end) == 0;
+}
+
+static struct wki_thread *thread_take_over(void)
+{
+	struct wki_thread *thread;
+	uint32_t unused;
+
+	for (thread = wki_thread_all(); thread != NULL; thread = thread->next) {
+		unused = 0;
+		/* THR-2 acquire; pairs: THR-1; weaker: as THR-1; check: unit/reclaim/thread_test */
+		if (atomic_cas_acquire(&thread->in_use, &unused, 1))
+			return thread;
+	}
+	return NULL;
+}
+
+static struct wki_thread *thread_add(void)
+{
+	struct wki_thread *thread = wki_allocate_zeroed(NULL, sizeof(*thread), 64);
+
+	if (thread == NULL)
+		return NULL;
+	/* THR-3 relaxed; pairs: none; weaker: not possible; check: unit/reclaim/thread_test */
+	atomic_store_relaxed(&thread->in_use, 1);
+	/* THR-4 relaxed; pairs: none; weaker: not possible; check: unit/reclaim/thread_test */
+	thread->index = atomic_fetch_add_relaxed(&thread_count, 1);
+	/* THR-5 relaxed; pairs: none; weaker: not possible; check: unit/reclaim/thread_test (CAS again if stale) */
+	thread->next = atomic_load_relaxed(&thread_list);
+	/* THR-6 release; pairs: THR-7; weaker: a walker could meet a half-made record; check: unit/reclaim/thread_test */
+	while (!atomic_cas_release(&thread_list, &thread->next, thread))
+		;
+	return thread;
+}
+
+struct wki_thread *wki_thread_make(void)
+{
+	struct wki_thread *thread;
+
+	if (thread_parted)
+		return NULL;
+	pthread_once(&thread_once, thread_make_key);
+	if (!thread_key_made)
+		return NULL;
+	thread = thread_take_over();
+	if (thread == NULL)
+		thread = thread_add();
+	if (thread == NULL)
+		return NULL;
+	if (pthread_setspecific(thread_key, thread) != 0) {
+		/* THR-8 release; pairs: THR-2; weaker: as THR-1; check: by reading, the failure cannot be provoked */
+		atomic_store_release(&thread->in_use, 0);
+		return NULL;
+	}
+	wki_thread_current = thread;
+	return thread;
+}
+
+struct wki_thread *wki_thread_all(void)
+{
+	/* THR-7 acquire; pairs: THR-6; weaker: as THR-6; check: unit/reclaim/thread_test */
+	return atomic_load_acquire(&thread_list);
+}

@@ -1,0 +1,55 @@
+/*
+ * runtime/kinds.c - where the layers are put together
+ *
+ * Lower layers chain, fire and hand over things whose kind they know only as a number. Here,
+ * in the one layer that may see all others, each number gets its function. The tables are
+ * constant: nothing is registered at run time, nothing can be missing.
+ *
+ * Layer: runtime.
+ */
+#if __has_include("collect/entry.h")
+#include "collect/entry.h"
+#define HAVE_ENTRY 1
+#else
+#define HAVE_ENTRY 0
+#endif
+#include "core/census.h"
+#include "core/control.h"
+#include "notify/queue.h"
+#include "reclaim/link.h"
+#include "reclaim/thread.h"
+
+static void kinds_run_deferred(struct wki_link *link)
+{
+	struct wki_deferred *deferred = (struct wki_deferred *)(void *)link;
+
+	deferred->run(deferred);
+}
+
+void (*const wki_reclaimers[WKI_KINDS])(struct wki_link *link) = {
+	[WKI_KIND_OBJECT] = wki_control_reclaim,
+#if HAVE_ENTRY
+	[WKI_KIND_ENTRY] = wki_entry_reclaim,
+#endif
+	[WKI_KIND_DEFERRED] = kinds_run_deferred,
+};
+
+const struct wki_watch_handler wki_watch_handlers[WKI_WATCH_KINDS] = {
+#if HAVE_ENTRY
+	[WKI_WATCH_ENTRY] = { .fired = wki_entry_fired, .leave = wki_entry_leave },
+#endif
+};
+
+bool (*const wki_deliver)(wk_queue *queue, wki_tagged tagged) = wki_queue_deliver;
+
+static void kinds_part(struct wki_thread *thread)
+{
+	wki_census_tell(thread);
+	wki_limbo_seal(thread);
+	wki_cache_empty(&thread->cache);
+	thread->callback_depth = 0;
+	thread->debt = 0;
+	thread->reclaimer = false;
+}
+
+void (*const wki_thread_parting)(struct wki_thread *thread) = kinds_part;
