@@ -1,0 +1,539 @@
+/*
+ * machine.c - one run of a scenario under one schedule
+ *
+ * A step begins when its thread is chosen and ends when the thread arrives at its next one, so
+ * that the private work behind an access belongs to it. What an access changed is found by
+ * comparing the word around it before and after.
+ */
+#include "machine.h"
+
+#include "base/sched.h"
+#include "fiber.h"
+#include "heap.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum phase { SETTING_UP, STARTING, RUNNING, FINISHING };
+
+struct thread {
+	struct fiber fiber;
+	bool waiting; /* its fiber is at the end of an earlier run, ready for another */
+	const char *operation;
+	const char *place;
+	unsigned sections; /* nested read sections */
+};
+
+static struct {
+	const struct explore_scenario *scenario;
+	struct machine_run *run;
+	struct fiber host;              /* who called machine_run */
+	struct thread threads[EXPLORE_THREADS + 1]; /* the last one sets up and finishes */
+	unsigned current;
+	unsigned enabled;
+	enum phase phase;
+	bool checking; /* inside an invariant */
+	enum machine_outcome outcome;
+	bool stepping; /* a step is under way */
+	struct event event;
+	const char *what, *place;
+	const volatile void *address; /* NULL: none in particular */
+	bool compare;                 /* the step is an atomic access */
+	uint64_t before;              /* the word at the address before it */
+} machine;
+
+static struct {
+	const volatile void *address;
+	const char *name;
+} labels[32];
+static unsigned label_count;
+
+unsigned explore_thread(void)
+{
+	return machine.current;
+}
+
+static struct thread *self(void)
+{
+	return &machine.threads[machine.current];
+}
+
+/* Back to the caller of machine_run. Whoever is not waiting for another run is abandoned where he stands. */
+static void leave(enum machine_outcome outcome)
+{
+	machine.outcome = outcome;
+	fiber_switch(&self()->fiber, &machine.host);
+}
+
+/* Printing */
+
+void explore_label(const volatile void *address, const char *name)
+{
+	if (label_count < sizeof(labels) / sizeof(labels[0])) {
+		labels[label_count].address = address;
+		labels[label_count++].name = name;
+	}
+}
+
+static void describe_block(char *text, size_t size, const struct block *block, const volatile void *address)
+{
+	int length = snprintf(text, size, "%s#%u.%u", block->name, (unsigned)block->arena, (unsigned)block->number);
+
+	if ((const volatile char *)address != block->base)
+		snprintf(text + length, size - (size_t)length, "+%td", (const volatile char *)address - block->base);
+}
+
+static void describe(char *text, size_t size, const volatile void *address)
+{
+	const struct block *block = heap_find(address);
+
+	for (unsigned i = 0; i < label_count; i++) {
+		if (labels[i].address == address) {
+			snprintf(text, size, "%s", labels[i].name);
+			return;
+		}
+	}
+	if (block != NULL)
+		describe_block(text, size, block, address);
+	else
+		snprintf(text, size, "%p", (const void *)(uintptr_t)address);
+}
+
+static void describe_value(char *text, size_t size, uint64_t value)
+{
+	const void *pointer = (const void *)(uintptr_t)(value & 0xfffffffffff0);
+	const struct block *block = heap_find(pointer);
+	int length = snprintf(text, size, "%#llx", (unsigned long long)value);
+
+	if (block != NULL && length > 0) {
+		text[length] = '=';
+		describe_block(text + length + 1, size - (size_t)length - 1, block, pointer);
+	}
+}
+
+static void print_step(uint64_t after)
+{
+	char where[64] = "", from[96], to[96];
+	const struct thread *thread = self();
+
+	if (machine.address != NULL)
+		describe(where, sizeof(where), machine.address);
+	printf("    %4u  T%u  %-28s %-8s %-24s", machine.run->steps, machine.current,
+		thread->operation == NULL ? "" : thread->operation, machine.what, where);
+	if (machine.compare) {
+		describe_value(from, sizeof(from), machine.before);
+		describe_value(to, sizeof(to), after);
+		printf(" %s%s%s", from, after == machine.before ? "" : " -> ", after == machine.before ? "" : to);
+	}
+	printf("%s%s\n", machine.place == NULL ? "" : "  at ", machine.place == NULL ? "" : machine.place);
+}
+
+void explore_fail(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(machine.run->message, sizeof(machine.run->message), format, arguments);
+	va_end(arguments);
+	if (machine.run->print && machine.stepping)
+		print_step(machine.before);
+	leave(MACHINE_FAILED);
+	__builtin_unreachable();
+}
+
+/* Steps */
+
+static uint64_t word_at(const volatile void *address)
+{
+	uint64_t word;
+
+	memcpy(&word, (const void *)((uintptr_t)address & ~(uintptr_t)7), sizeof(word));
+	return word;
+}
+
+static event_object life_of(const struct block *block)
+{
+	return (uintptr_t)block->base | EVENT_LIFE;
+}
+
+static event_object pending_of(const struct block *block)
+{
+	return (uintptr_t)block->base | EVENT_PENDING;
+}
+
+static event_object section_of(unsigned thread)
+{
+	return EVENT_SECTION | (thread + 1);
+}
+
+static void check_alive(const volatile void *address)
+{
+	const struct block *block = heap_find(address);
+	char name[64];
+
+	if (heap_is_wild(address))
+		explore_fail("access to a wild address, %p", (const void *)(uintptr_t)address);
+	if (block != NULL && block->freed) {
+		describe(name, sizeof(name), address);
+		explore_fail("access to freed memory, %s", name);
+	}
+}
+
+static void end_step(void)
+{
+	uint64_t after = 0;
+
+	if (!machine.stepping)
+		return;
+	machine.stepping = false;
+	if (machine.compare) {
+		after = word_at(machine.address);
+		if (after != machine.before)
+			event_use(&machine.event, (uintptr_t)machine.address, true);
+	}
+	if (machine.run->print)
+		print_step(after);
+	if (machine.run->script == NULL)
+		search_step(&machine.event);
+	if (machine.scenario->invariant != NULL) {
+		machine.checking = true;
+		machine.scenario->invariant();
+		machine.checking = false;
+	}
+}
+
+static unsigned choose(bool contended)
+{
+	struct machine_run *run = machine.run;
+	int next;
+
+	if (run->steps == SEARCH_STEPS)
+		explore_fail("a run of %d steps has not ended: a livelock", SEARCH_STEPS);
+	if (run->script == NULL)
+		next = search_choose(machine.enabled, machine.current, contended);
+	else if (run->steps < run->script_steps && (machine.enabled & 1u << run->script[run->steps]))
+		next = run->script[run->steps];
+	else
+		next = machine.enabled & 1u << machine.current ? (int)machine.current : __builtin_ctz(machine.enabled);
+	if (next < 0)
+		leave(MACHINE_REPEATED);
+	run->schedule[run->steps++] = (uint8_t)next;
+	return (unsigned)next;
+}
+
+static void hand_over(unsigned next)
+{
+	struct thread *from = self();
+
+	machine.current = next;
+	if (from != self())
+		fiber_switch(&from->fiber, &self()->fiber);
+}
+
+/* The running thread arrives at its next step; returns when that one is chosen. */
+static void begin_step(const char *what, const volatile void *address, bool contended)
+{
+	unsigned me = machine.current;
+
+	if (machine.phase == STARTING) {
+		fiber_switch(&self()->fiber, &machine.host);
+	} else {
+		end_step();
+		hand_over(choose(contended));
+	}
+	machine.current = me;
+	machine.stepping = true;
+	machine.event = (struct event){ 0 };
+	machine.what = what;
+	machine.place = self()->place;
+	self()->place = NULL;
+	machine.address = address;
+	machine.compare = false;
+}
+
+/* Set-up, final check and invariants run by themselves. */
+static bool alone(void)
+{
+	return machine.checking || machine.phase == SETTING_UP || machine.phase == FINISHING;
+}
+
+static void step_at(const char *what, const volatile void *address)
+{
+	const struct block *block = heap_find(address);
+	bool contended = search_contended((uintptr_t)address) || (block != NULL && search_contended(life_of(block)));
+
+	begin_step(what, address, contended);
+	check_alive(address);
+	if (block != NULL)
+		event_use(&machine.event, life_of(block), false);
+}
+
+void wki_explore_access(const volatile void *address)
+{
+	if (alone()) {
+		check_alive(address);
+		return;
+	}
+	step_at("access", address);
+	event_use(&machine.event, (uintptr_t)address, false);
+	machine.compare = true;
+	machine.before = word_at(address);
+}
+
+void wki_explore_point(const char *place)
+{
+	self()->place = place;
+}
+
+void explore_touch(const volatile void *address)
+{
+	if (alone())
+		check_alive(address);
+	else
+		step_at("touch", address);
+}
+
+/* Memory */
+
+void *explore_alloc(size_t size, const char *name)
+{
+	return heap_allocate(machine.current, size, name, HEAP_FILL)->base;
+}
+
+void *explore_zeroed(size_t size, const char *name)
+{
+	return heap_allocate(machine.current, size, name, 0)->base;
+}
+
+static struct block *block_of(const void *memory, const char *doing)
+{
+	struct block *block = heap_find(memory);
+
+	if (block == NULL || block->base != (const char *)memory)
+		explore_fail("%s of something that is not a block, %p", doing, memory);
+	if (block->freed)
+		explore_fail("%s of a freed block, %s#%u.%u", doing, block->name, (unsigned)block->arena, (unsigned)block->number);
+	return block;
+}
+
+void explore_free(void *memory)
+{
+	struct block *block = heap_find(memory);
+
+	if (block != NULL && !alone()) {
+		begin_step("free", memory, search_contended(life_of(block)));
+		event_use(&machine.event, life_of(block), true);
+	}
+	heap_free(block_of(memory, "free"));
+}
+
+/* Read sections */
+
+bool explore_reading(void)
+{
+	return self()->sections != 0;
+}
+
+void explore_read_lock(void)
+{
+	if (self()->sections++ != 0 || alone())
+		return;
+	self()->sections--; /* not yet: others may go first */
+	begin_step("lock", NULL, search_contended(section_of(machine.current)));
+	self()->sections++;
+	event_use(&machine.event, section_of(machine.current), true);
+}
+
+/* The grace period of a block is over for the read section of thread `me`; true: and for the last one */
+static bool waited_for(struct block *block, unsigned me)
+{
+	if ((block->waits_for & 1u << me) == 0)
+		return false;
+	event_use(&machine.event, pending_of(block), true);
+	block->waits_for = (uint8_t)(block->waits_for & ~(1u << me));
+	return block->waits_for == 0;
+}
+
+void explore_read_unlock(void)
+{
+	struct block *ready[64], *block = NULL;
+	unsigned count = 0;
+
+	if (self()->sections == 0)
+		explore_fail("the end of a read section that did not begin");
+	if (self()->sections > 1 || alone()) {
+		self()->sections--;
+		return;
+	}
+	begin_step("unlock", NULL, search_contended(section_of(machine.current)));
+	self()->sections--;
+	event_use(&machine.event, section_of(machine.current), true);
+	while ((block = heap_each(block)) != NULL) {
+		if (!waited_for(block, machine.current))
+			continue;
+		if (block->then == NULL) {
+			event_use(&machine.event, life_of(block), true);
+			heap_free(block);
+		} else if (count < sizeof(ready) / sizeof(ready[0])) {
+			ready[count++] = block;
+		} else {
+			explore_fail("too many blocks wait for one read section");
+		}
+	}
+	for (unsigned i = 0; i < count; i++)
+		ready[i]->then(ready[i]->base);
+}
+
+void explore_retire(void *memory, void (*then)(void *block))
+{
+	struct block *block = heap_find(memory);
+
+	if (block != NULL && !alone()) {
+		begin_step("retire", memory, true);
+		event_use(&machine.event, pending_of(block), true);
+		for (unsigned t = 0; t < EXPLORE_THREADS; t++)
+			event_use(&machine.event, section_of(t), false);
+	}
+	block = block_of(memory, "retirement");
+	if (block->retired)
+		explore_fail("%s#%u.%u retired twice", block->name, (unsigned)block->arena, (unsigned)block->number);
+	block->retired = true;
+	block->then = then;
+	for (unsigned t = 0; t < EXPLORE_THREADS; t++)
+		if (machine.threads[t].sections != 0)
+			block->waits_for |= (uint8_t)(1u << t);
+	if (block->waits_for != 0)
+		return;
+	if (then != NULL) {
+		then(memory);
+		return;
+	}
+	event_use(&machine.event, life_of(block), true);
+	heap_free(block);
+}
+
+/* A run */
+
+static void run_operations(void)
+{
+	const struct explore_operation *operation = machine.scenario->thread[machine.current];
+	const struct explore_operation *end = operation + EXPLORE_OPERATIONS;
+
+	for (; operation < end && operation->run != NULL; operation++) {
+		self()->operation = operation->name;
+		operation->run(operation->argument);
+	}
+	end_step();
+	if (self()->sections != 0)
+		explore_fail("a thread ended inside a read section");
+	machine.enabled &= ~(1u << machine.current);
+}
+
+static void run_thread(void)
+{
+	for (;;) {
+		unsigned next = EXPLORE_THREADS;
+
+		run_operations();
+		if (machine.phase == RUNNING && machine.enabled != 0)
+			next = choose(false);
+		self()->waiting = true;
+		if (next == EXPLORE_THREADS)
+			leave(MACHINE_ENDED);
+		else
+			hand_over(next);
+	}
+}
+
+static void check_leaks(void)
+{
+	struct block *block = NULL;
+
+	while ((block = heap_each(block)) != NULL)
+		if (!block->freed)
+			explore_fail("leak: %s#%u.%u", block->name, (unsigned)block->arena, (unsigned)block->number);
+}
+
+static void run_keeper(void)
+{
+	for (;;) {
+		if (machine.phase == SETTING_UP) {
+			machine.scenario->set_up(machine.scenario->argument);
+		} else {
+			machine.scenario->finish();
+			check_leaks();
+		}
+		self()->waiting = true;
+		leave(MACHINE_ENDED);
+	}
+}
+
+static enum machine_outcome resume(unsigned who, void (*entry)(void))
+{
+	struct thread *thread = &machine.threads[who];
+
+	machine.current = who;
+	machine.outcome = MACHINE_ENDED;
+	if (!thread->waiting)
+		fiber_start(&thread->fiber, entry);
+	thread->waiting = false;
+	fiber_switch(&machine.host, &thread->fiber);
+	return machine.outcome;
+}
+
+static enum machine_outcome run_alone(enum phase phase)
+{
+	machine.phase = phase;
+	return resume(EXPLORE_THREADS, run_keeper);
+}
+
+/* Every thread up to its first step: what is in front of that is private. */
+static enum machine_outcome start_threads(void)
+{
+	machine.phase = STARTING;
+	for (unsigned t = 0; t < EXPLORE_THREADS && machine.scenario->thread[t][0].run != NULL; t++) {
+		machine.enabled |= 1u << t;
+		if (resume(t, run_thread) == MACHINE_FAILED)
+			return MACHINE_FAILED;
+	}
+	return MACHINE_ENDED;
+}
+
+static enum machine_outcome run_threads(void)
+{
+	if (machine.enabled == 0)
+		return MACHINE_ENDED;
+	machine.phase = RUNNING;
+	machine.current = (unsigned)__builtin_ctz(machine.enabled);
+	machine.current = choose(true);
+	fiber_switch(&machine.host, &self()->fiber);
+	return machine.outcome;
+}
+
+enum machine_outcome machine_run(const struct explore_scenario *scenario, struct machine_run *run)
+{
+	machine.scenario = scenario;
+	machine.run = run;
+	machine.enabled = 0;
+	machine.stepping = false;
+	machine.checking = false;
+	for (unsigned t = 0; t <= EXPLORE_THREADS; t++) {
+		machine.threads[t].operation = NULL;
+		machine.threads[t].place = NULL;
+		machine.threads[t].sections = 0;
+	}
+	run->steps = 0;
+	label_count = 0;
+	fiber_adopt(&machine.host);
+	heap_reset();
+	if (run_alone(SETTING_UP) != MACHINE_ENDED || start_threads() != MACHINE_ENDED || run_threads() != MACHINE_ENDED)
+		return machine.outcome;
+	return run_alone(FINISHING);
+}
+
+void machine_free(void)
+{
+	for (unsigned t = 0; t <= EXPLORE_THREADS; t++)
+		fiber_free(&machine.threads[t].fiber);
+}
