@@ -14,7 +14,7 @@
  *	                               moving
  *	Impossible: anything to 0; any change of a word that is FROZEN.
  *
- * BUCKET: one cache line, WKI_SLOTS words and NEXT.
+ * BUCKET: one cache line, WKI_BUCKET_SLOTS words and NEXT.
  *	NEXT           0 none, or the overflow bucket; then FROZEN (none, for ever) and, in the first bucket
  *	               of a unit only, MOVED: everything of the unit is in the next array.
  *
@@ -58,8 +58,8 @@
 
 #define WKI_INLINE static inline __attribute__((always_inline))
 
-#ifndef WKI_SLOTS
-#define WKI_SLOTS 7u /* an explorer makes buckets smaller */
+#ifndef WKI_BUCKET_SLOTS
+#define WKI_BUCKET_SLOTS 7u /* an explorer makes buckets smaller */
 #endif
 #ifndef WKI_WINDOW
 #define WKI_WINDOW 16u /* units beyond the frontier that may be claimed: what a thread that must pass may find undone */
@@ -76,8 +76,8 @@ struct wki_entry;
 
 struct wki_bucket {
 	union {
-		wki_atomic_u64 slot[WKI_SLOTS];
-		uint64_t image[WKI_SLOTS]; /* while nobody else can see the bucket */
+		wki_atomic_u64 slot[WKI_BUCKET_SLOTS];
+		uint64_t image[WKI_BUCKET_SLOTS]; /* while nobody else can see the bucket */
 	};
 	union {
 		wki_atomic_u64 next;
@@ -127,7 +127,7 @@ WKI_INLINE uint64_t wki_hash_tag(uint64_t hash)
 
 WKI_INLINE unsigned wki_hash_start(uint64_t hash)
 {
-	return (unsigned)((hash >> 16 & 0xff) * WKI_SLOTS >> 8);
+	return (unsigned)((hash >> 16 & 0xff) * WKI_BUCKET_SLOTS >> 8);
 }
 
 WKI_INLINE size_t wki_hash_home(uint64_t hash, unsigned shift)
@@ -225,14 +225,14 @@ WKI_INLINE struct wki_place wki_slots_find(struct wki_array *array, uint64_t has
 	unsigned i, left;
 
 	for (;;) {
-		for (i = start, left = WKI_SLOTS; left > 0; left--) {
+		for (i = start, left = WKI_BUCKET_SLOTS; left > 0; left--) {
 			place.word = &place.bucket->slot[i];
 			place.seen = wki_slots_load(place.word);
 			if ((place.seen & WKI_WORD_TAG) == tag && same(wki_word_entry(place.seen), hash, key))
 				return place;
 			if ((place.seen & ~WKI_FROZEN) == 0)
 				return place;
-			i = i + 1 == WKI_SLOTS ? 0 : i + 1;
+			i = i + 1 == WKI_BUCKET_SLOTS ? 0 : i + 1;
 		}
 		place.word = &place.bucket->next;
 		place.seen = wki_slots_load(place.word);
@@ -368,12 +368,12 @@ WKI_INLINE bool wki_slots_lay(struct wki_bucket *image, uint64_t word, uint64_t 
 	unsigned i, left;
 
 	for (;; image = wki_word_bucket(image->image_next)) {
-		for (i = wki_hash_start(hash), left = WKI_SLOTS; left > 0; left--) {
+		for (i = wki_hash_start(hash), left = WKI_BUCKET_SLOTS; left > 0; left--) {
 			if (image->image[i] == 0) {
 				image->image[i] = word;
 				return true;
 			}
-			i = i + 1 == WKI_SLOTS ? 0 : i + 1;
+			i = i + 1 == WKI_BUCKET_SLOTS ? 0 : i + 1;
 		}
 		if (image->image_next == 0)
 			image->image_next = (uintptr_t)ops->bucket_new(context);
@@ -391,7 +391,7 @@ WKI_INLINE bool wki_slots_lay_bucket(struct wki_bucket *bucket, struct wki_bucke
 	unsigned i;
 
 	for (; bucket != NULL; bucket = wki_slots_freeze_next(bucket)) {
-		for (i = 0; i < WKI_SLOTS; i++) {
+		for (i = 0; i < WKI_BUCKET_SLOTS; i++) {
 			word = wki_slots_freeze(&bucket->slot[i], ops, context);
 			entry = wki_word_entry(word);
 			if (entry == NULL)
@@ -421,7 +421,7 @@ WKI_INLINE void wki_slots_publish(struct wki_bucket *bucket, const struct wki_bu
 	uint64_t none;
 	unsigned i;
 
-	for (i = 0; i < WKI_SLOTS; i++) {
+	for (i = 0; i < WKI_BUCKET_SLOTS; i++) {
 		none = 0;
 		if (image->image[i] != 0) {
 			/* SLT-13 release; pairs: SLT-4, SLT-9; weaker: a half-made entry could be read; check: explore/slots */
