@@ -13,6 +13,7 @@
 #include "reclaim/backlog.h"
 #include "reclaim/service.h"
 #include "reclaim/thread.h"
+#include "sync/rcu.h"
 
 static _Thread_local int object_status;
 
@@ -240,16 +241,33 @@ bool wk_is_type(const void *object, const wk_type *type)
 	return object != NULL && wki_control_of(object)->type == type;
 }
 
+/* Is anything still registered? What was removed may be on the list as garbage. */
+static bool object_is_watched_rcu(struct wki_control *control)
+{
+	struct wki_watch *watch;
+
+	/* OBJ-5 acquire; pairs: WCH-4; weaker: a watch that another owner left could be missed; check: api/object_test */
+	for (watch = atomic_load_acquire(&control->watches); watch != NULL; watch = wki_watch_next(watch)) {
+		if (wki_watch_state(watch) == WKI_WATCH_LIVE)
+			return true;
+	}
+	return false;
+}
+
 bool wk_is_unique(const void *object)
 {
-	const struct wki_control *control;
+	struct wki_control *control;
+	bool watched;
 
 	if (object == NULL)
 		return false;
 	control = wki_control_of(object);
-	/* OBJ-5 acquire; pairs: WCH-4; weaker: a watch that another owner left could be missed; check: api/object_test */
-	return wki_strong_count(wki_count_peek(&control->count)) == 1 && wk_weak_count(object) == 0 &&
-	       atomic_load_acquire((wki_watch_head *)(uintptr_t)&control->watches) == NULL;
+	if (wki_strong_count(wki_count_peek(&control->count)) != 1 || wk_weak_count(object) != 0)
+		return false;
+	wki_read_lock();
+	watched = object_is_watched_rcu(control);
+	wki_read_unlock();
+	return !watched;
 }
 
 int wk_type_census(const wk_type *type, wk_census *census)

@@ -150,9 +150,12 @@ int wki_service_need_slow(void)
 	case WKI_SERVICE_RUNNING:
 		status = WK_OK;
 		break;
-	default:
-		/* What our own threads still run may construct: they are about to be waited for. */
+	case WKI_SERVICE_CLOSING:
+		/* What is still run may construct: the shutdown waits for it. */
 		status = wki_thread_in_callback() ? WK_OK : WK_ESHUTDOWN;
+		break;
+	default:
+		status = WK_ESHUTDOWN;
 	}
 	pthread_mutex_unlock(&service_lock);
 	return status;

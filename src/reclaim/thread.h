@@ -85,7 +85,7 @@ static inline void wki_callback_leave(void)
 {
 	struct wki_thread *thread = wki_thread_if_any();
 
-	if (thread != NULL)
+	if (thread != NULL && thread->callback_depth != 0) /* 0: there was no memory for a record when it was entered */
 		thread->callback_depth--;
 }
 
