@@ -23,6 +23,7 @@
 typedef _Atomic(uint64_t) wki_atomic_u64;
 typedef _Atomic(uint32_t) wki_atomic_u32;
 typedef _Atomic(uint8_t) wki_atomic_u8;
+typedef _Atomic(int) wki_atomic_int;
 typedef _Atomic(size_t) wki_atomic_size;
 typedef _Atomic(uintptr_t) wki_atomic_word;
 #define WKI_ATOMIC_POINTER(T) _Atomic(T *)

@@ -38,7 +38,7 @@ struct wk_queue {
 	struct wki_event event;
 	wki_atomic_u32 state; /* enum queue_state */
 	wki_atomic_u32 pending;
-	_Atomic(int) descriptor; /* -1: none */
+	wki_atomic_int descriptor;  /* -1: none */
 	void (*wake)(void *context); /* constant */
 	void *context;               /* constant */
 	struct wki_chain left;       /* the drainer's, or the closer's */
@@ -98,7 +98,7 @@ static bool queue_move(wk_queue *queue, enum queue_state from, enum queue_state 
 static int queue_descriptor(const wk_queue *queue)
 {
 	/* QUE-9 relaxed; pairs: none; weaker: not possible; check: api/queue_test (closed one grace period after the last teller) */
-	return atomic_load_relaxed((_Atomic(int) *)(uintptr_t)&queue->descriptor);
+	return atomic_load_relaxed((wki_atomic_int *)(uintptr_t)&queue->descriptor);
 }
 
 /* Tell that there is something, by every way there is. */
