@@ -134,10 +134,9 @@ void wki_control_finish(struct wki_control *control)
 		wk_release(wki_extra_of(control)->destroy_on);
 	if (control_is_apart(control) && (meta & WKI_GIVEN) == 0)
 		control_free_payload(control);
-	if (meta & WKI_BORROWED)
-		wki_control_drop_unit(control);
-	else
-		control_free(control); /* no handle was ever made: the strong side's unit is the only one */
+	/* Never borrowed: no handle was ever made, the strong side's units are the only ones. */
+	if ((meta & WKI_BORROWED) == 0 || wki_count_drop_strong_side(&control->count))
+		control_free(control);
 }
 
 static wki_atomic_u64 control_destroys, control_abandoned;

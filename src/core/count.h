@@ -3,7 +3,8 @@
  *
  * STRONG, 64 bits:  DEAD (top bit) | two constant flags | count below.
  * UNITS, 32 bits:   weak units; whoever drops the last one frees the control block.
- *                   The strong side as a whole owns one unit until the end of life is over.
+ *                   The strong side owns two until the end of life is over: one for itself, and
+ *                   one in advance for a grant that is late (see below).
  *
  *	                count > 0            count == 0            DEAD
  *	upgrade         +1                   +1, and a GRANT       fails
@@ -17,8 +18,19 @@
  * revive the object, release it, win the decision and run the end of life. What keeps the
  * block there for the loser is the grant. Every visit of the count to zero makes one decider,
  * every revival from zero one grant, and exactly one decider wins, so there are as many grants
- * as losers. A grant that is paid late is covered: the reviver has not returned yet, so its
- * own strong count still holds the strong side's unit.
+ * as losers.
+ *
+ * A grant is paid after the revival, so a loser may give it back before it is paid:
+ *
+ *	A releases: count 1 -> 0, A is a decider
+ *	                                    B, in a read section, revives: 0 -> 1, and is stopped
+ *	A decides, loses, gives a unit back
+ *	                                    B pays the grant
+ *
+ * If B reached the object by a unit of its own, that unit keeps the block meanwhile. If B found it
+ * in a container or peeked at it, nothing would, and A would free a live object. Hence the unit in
+ * advance. One is enough: until B has returned, its strong reference keeps the count from
+ * coming back to zero, so at most one grant is late at a time.
  *
  * Failed upgrades increment the count of a dead object too. That is harmless: the count has 61
  * bits, so 2^61 of them would have to fail (at one a nanosecond, 73 years) before they
@@ -38,6 +50,9 @@
 #define WKI_STRONG_FLAGS (WKI_STRONG_NOPEEK | WKI_STRONG_APART)
 #define WKI_STRONG_COUNT (WKI_STRONG_APART - 1)
 
+/* What the strong side owns: its own unit, and the advance on a late grant. */
+#define WKI_STRONG_UNITS 2u
+
 struct wki_count {
 	wki_atomic_u64 strong;
 	wki_atomic_u32 units;
@@ -49,13 +64,13 @@ static inline uint64_t wki_strong_count(uint64_t strong)
 	return strong & WKI_STRONG_COUNT;
 }
 
-/* wki_count_init - one strong reference, the strong side's unit; the object is nobody else's yet */
+/* wki_count_init - one strong reference, the strong side's units; the object is nobody else's yet */
 static inline void wki_count_init(struct wki_count *count, uint64_t strong_flags)
 {
 	/* CNT-1 relaxed; pairs: none; weaker: not possible; check: api/object_test (publishing is the creator's act) */
 	atomic_store_relaxed(&count->strong, strong_flags | 1);
 	/* CNT-2 relaxed; pairs: none; weaker: not possible; check: as CNT-1 */
-	atomic_store_relaxed(&count->units, 1);
+	atomic_store_relaxed(&count->units, WKI_STRONG_UNITS);
 }
 
 /* wki_count_add_unit - by somebody who knows that the block stays; returns the units before */
@@ -65,15 +80,26 @@ static inline uint32_t wki_count_add_unit(struct wki_count *count)
 	return atomic_fetch_add_relaxed(&count->units, 1);
 }
 
-/* wki_count_drop_unit - true: it was the last one, the caller frees the block; else the block may be gone */
-static inline bool wki_count_drop_unit(struct wki_count *count)
+static inline bool wki_count_drop_units(struct wki_count *count, uint32_t many)
 {
 	/* CNT-4 release; pairs: CNT-5; weaker: the memory could be reused before this thread's last access; check: explore/count, model/count */
-	if (atomic_fetch_sub_release(&count->units, 1) != 1)
+	if (atomic_fetch_sub_release(&count->units, many) != many)
 		return false;
 	/* CNT-5 acquire; pairs: CNT-4; weaker: the free could overtake the others' last accesses; check: explore/count, model/count */
 	(void)atomic_load_acquire(&count->units);
 	return true;
+}
+
+/* wki_count_drop_unit - true: it was the last one, the caller frees the block; else the block may be gone */
+static inline bool wki_count_drop_unit(struct wki_count *count)
+{
+	return wki_count_drop_units(count, 1);
+}
+
+/* wki_count_drop_strong_side - the end of life is over; true as in wki_count_drop_unit */
+static inline bool wki_count_drop_strong_side(struct wki_count *count)
+{
+	return wki_count_drop_units(count, WKI_STRONG_UNITS);
 }
 
 /* wki_count_retain - one more strong reference, by an owner of one; returns the word before */
@@ -118,8 +144,8 @@ static inline uint64_t wki_count_release(struct wki_count *count, uint64_t many)
 /*
  * wki_count_decide - a decider ends the object's life, unless somebody revived it
  *
- * True: the object is dead from this instant, the caller owns its end of life and drops the
- * strong side's unit when that is over. False: the caller gives its grant back with
+ * True: the object is dead from this instant, the caller owns its end of life and calls
+ * wki_count_drop_strong_side when that is over. False: the caller gives its grant back with
  * wki_count_drop_unit, and touches nothing else.
  */
 static inline bool wki_count_decide(struct wki_count *count, uint64_t before)

@@ -214,7 +214,7 @@ size_t wk_strong_count(const void *object)
 	return strong & WKI_STRONG_DEAD ? 0 : wki_strong_count(strong);
 }
 
-/* Units less the strong side's own. */
+/* Units less the strong side's. */
 size_t wk_weak_count(const void *object)
 {
 	uint32_t units;
@@ -223,7 +223,7 @@ size_t wk_weak_count(const void *object)
 		return 0;
 	/* OBJ-4 relaxed; pairs: none; weaker: not possible; check: api/weak_test (a hint) */
 	units = atomic_load_relaxed(&wki_control_of(object)->count.units);
-	return units == 0 ? 0 : units - 1;
+	return units <= WKI_STRONG_UNITS ? 0 : units - WKI_STRONG_UNITS;
 }
 
 const wk_type *wk_type_of(const void *object)
