@@ -151,12 +151,21 @@ bool connection_keep_up(struct connection *c)
 	return !c->lost && !c->output.failed;
 }
 
+static void count_errors(struct connection *c)
+{
+	if (c->output.errors == 0)
+		return;
+	counter_add(&c->loop->stats.errors, c->output.errors);
+	c->output.errors = 0;
+}
+
 static bool on_request(void *context, const struct argument *arguments, size_t count)
 {
 	struct connection *c = context;
 
 	counter_add(&c->loop->stats.commands, 1);
 	command_run(c, arguments, count);
+	count_errors(c);
 	return connection_keep_up(c) && !c->closing;
 }
 
@@ -168,6 +177,7 @@ static void refuse(struct connection *c)
 	request_error_text(&c->requests, text, sizeof text);
 	if (text[0])
 		reply_error(&c->output, "ERR %s", text);
+	count_errors(c);
 	connection_finish(c);
 }
 

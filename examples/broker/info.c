@@ -68,6 +68,7 @@ static void stats_section(const struct server *server, struct text *text)
 	add(text, "total_net_output_bytes:%" PRIu64 "\r\n", SUM(server, output));
 	add(text, "rejected_connections:%" PRIu64 "\r\n", counter_read(&server->rejected));
 	add(text, "client_output_buffer_limit_disconnections:%" PRIu64 "\r\n", SUM(server, dropped));
+	add(text, "total_error_replies:%" PRIu64 "\r\n", SUM(server, errors));
 	add(text, "protocol_errors:%" PRIu64 "\r\n", SUM(server, protocol_errors));
 }
 

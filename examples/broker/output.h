@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <uv.h>
 
 /* An object's bytes that belong in front of bytes[offset]. */
@@ -30,6 +31,7 @@ struct output {
 	uv_buf_t whole;    /* the same without pins */
 	size_t pin_count, pin_capacity;
 	size_t pinned; /* bytes of all pins */
+	uint64_t errors; /* error replies that nobody has counted yet */
 	bool failed;
 };
 

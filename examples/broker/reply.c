@@ -96,6 +96,7 @@ void reply_error_bytes(struct output *output, const char *text, size_t length)
 	*at++ = '-';
 	for (size_t i = 0; i < length; i++)
 		*at++ = text[i] == '\r' || text[i] == '\n' ? ' ' : text[i];
+	output->errors++;
 	output_commit(output, put_end(at));
 }
 
