@@ -1,0 +1,392 @@
+/*
+ * stress/harness.c - options, threads, the clock, the last line
+ */
+#define _GNU_SOURCE
+#include "harness.h"
+
+#include <getopt.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "reclaim/grace.h"
+#include "reclaim/limbo.h"
+#include "reclaim/thread.h"
+#include "sync/event.h"
+
+/* How much longer than asked for a run may take before it counts as stuck; sanitizers are slow. */
+#define HARNESS_PATIENCE 50u
+/* Threads for each processor, one of which is drawn when none are asked for. */
+static const unsigned harness_crowds[] = { 2, 4, 8 };
+
+struct stress_run stress_run = { .seconds = 5, .broken = -1 };
+
+static const struct stress *harness_stress;
+static struct stress_worker harness_workers[STRESS_THREADS_MAX];
+static pthread_barrier_t harness_start;
+static wki_atomic_u32 harness_stop, harness_complaints;
+
+/* Complaints. */
+
+void stress_complain(const char *format, ...)
+{
+	char message[256];
+	va_list arguments;
+
+	if (atomic_fetch_add_relaxed(&harness_complaints, 1) != 0)
+		return;
+	va_start(arguments, format);
+	vsnprintf(message, sizeof(message), format, arguments);
+	va_end(arguments);
+	fprintf(stderr, "%s: oracle: %s\n", harness_stress->name, message);
+	atomic_store_relaxed(&harness_stop, 1);
+}
+
+static unsigned harness_count_complaints(void)
+{
+	return atomic_load_relaxed(&harness_complaints);
+}
+
+bool stress_is_over(void)
+{
+	return atomic_load_relaxed(&harness_stop) != 0;
+}
+
+/* From a signal: say it with write, end without cleaning up. */
+static void harness_die(const char *message)
+{
+	ssize_t written = write(STDERR_FILENO, message, strlen(message));
+
+	(void)written;
+	_exit(1);
+}
+
+static void harness_stuck(int number)
+{
+	(void)number;
+	harness_die("oracle: stuck, somebody waits for what never comes\n");
+}
+
+static void harness_crashed(int number)
+{
+	(void)number;
+	harness_die("oracle: crashed, as a planted bug may\n");
+}
+
+/* Dice and pauses. */
+
+void stress_hesitate(struct stress_worker *worker)
+{
+	if (stress_one_in(worker, 64))
+		sched_yield();
+}
+
+void stress_linger(void)
+{
+	const struct timespec a_while = { .tv_nsec = 3000000 };
+
+	nanosleep(&a_while, NULL);
+}
+
+static uint64_t harness_mix(uint64_t value)
+{
+	value = (value ^ value >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	value = (value ^ value >> 27) * UINT64_C(0x94d049bb133111eb);
+	return value ^ value >> 31;
+}
+
+/* Shares. */
+
+void stress_share_offer(struct stress_share *share, void *held)
+{
+	void *old = atomic_exchange_acq_rel(&share->held, held);
+
+	if (old != NULL)
+		share->release(old);
+}
+
+void *stress_share_borrow(struct stress_share *share)
+{
+	void *held = atomic_exchange_acq_rel(&share->held, NULL), *empty = NULL;
+
+	if (held == NULL)
+		return NULL;
+	share->retain(held);
+	if (!atomic_cas_acq_rel(&share->held, &empty, held))
+		share->release(held); /* somebody has offered something newer */
+	return held;
+}
+
+/* Settling. */
+
+static uint64_t harness_backlog(void)
+{
+	wk_stats stats = { .struct_size = sizeof(stats) };
+
+	wk_runtime_stats(&stats);
+	return stats.dead_objects_waiting;
+}
+
+/*
+ * A barrier sees to the destructors. Plain memory that idle threads have retired is the grace
+ * thread's business, in its own time; here it is done at once, by the same functions.
+ */
+static bool harness_settle_round(void)
+{
+	struct wki_thread *thread = wki_thread_if_any();
+
+	if (!stress_expect(wk_barrier(UINT64_C(60000000000)) == WK_OK, "the barrier did not come back"))
+		return false;
+	if (thread != NULL)
+		wki_limbo_seal(thread);
+	(void)wki_grace_wait(wki_grace_ticket(), WKI_NO_DEADLINE);
+	wki_limbo_sweep();
+	return true;
+}
+
+void stress_settle_runtime(void)
+{
+	int round;
+
+	/* What a destructor releases dies in the next round; nothing here is nested deeply. */
+	for (round = 0; round < 16; round++) {
+		if (!harness_settle_round())
+			return;
+		if (harness_backlog() == 0 && round > 0)
+			return;
+	}
+	stress_complain("%llu dead objects are still waiting", (unsigned long long)harness_backlog());
+}
+
+static void harness_census(const wk_type *type, const wk_census *census, void *context)
+{
+	(void)context;
+	stress_expect(census->created == census->destroyed, "%s: %llu created, %llu destroyed", type->name,
+		(unsigned long long)census->created, (unsigned long long)census->destroyed);
+}
+
+void stress_settle_census(void)
+{
+	wk_runtime_each_type(harness_census, NULL);
+}
+
+uint64_t stress_wins(unsigned race, enum stress_side side)
+{
+	uint64_t wins = 0;
+	unsigned index;
+
+	for (index = 0; index < stress_run.threads; index++)
+		wins += harness_workers[index].wins[race][side];
+	return wins;
+}
+
+/* Running. */
+
+static void *harness_work(void *argument)
+{
+	struct stress_worker *worker = argument;
+
+	pthread_barrier_wait(&harness_start);
+	while (!stress_is_over())
+		harness_stress->step(worker);
+	if (harness_stress->leave != NULL)
+		harness_stress->leave(worker);
+	return NULL;
+}
+
+/*
+ * Interrupts. Builds without schedule points have windows of a few instructions: the main thread
+ * sends signals, so that workers stop for a moment wherever they are. System calls are cut short
+ * by it too. With schedule points, where sanitizers deliver signals late, they are not needed.
+ */
+#define HARNESS_INTERRUPTS (WKI_CHECK_LEVEL < 2)
+
+static void harness_interrupted(int number)
+{
+	(void)number;
+	sched_yield();
+}
+
+static void harness_interrupt(struct stress_worker *dice)
+{
+	if (HARNESS_INTERRUPTS)
+		pthread_kill(harness_workers[stress_below(dice, stress_run.threads)].thread, SIGUSR1);
+}
+
+/* Until the time is over or somebody complains. */
+static void harness_sleep(void)
+{
+	const uint64_t end = wki_deadline_after(stress_run.seconds * UINT64_C(1000000000));
+	const struct timespec moment = { .tv_nsec = HARNESS_INTERRUPTS ? 20000 : 20000000 };
+	struct stress_worker dice = { .dice = harness_mix(stress_run.seed) | 1 };
+
+	while (!stress_is_over() && wki_now() < end) {
+		nanosleep(&moment, NULL);
+		harness_interrupt(&dice);
+	}
+	atomic_store_relaxed(&harness_stop, 1);
+}
+
+static void harness_spawn(struct stress_worker *worker)
+{
+	worker->dice = harness_mix(stress_run.seed + worker->index) | 1;
+	if (pthread_create(&worker->thread, NULL, harness_work, worker) == 0)
+		return;
+	perror("pthread_create");
+	exit(2);
+}
+
+static void harness_play(void)
+{
+	unsigned index;
+
+	pthread_barrier_init(&harness_start, NULL, stress_run.threads + 1);
+	harness_stress->begin();
+	for (index = 0; index < stress_run.threads; index++) {
+		harness_workers[index].index = index;
+		harness_spawn(&harness_workers[index]);
+	}
+	pthread_barrier_wait(&harness_start);
+	harness_sleep();
+	for (index = 0; index < stress_run.threads; index++)
+		pthread_join(harness_workers[index].thread, NULL);
+	/* After a complaint the books are wrong anyway, and the state may be too bad to walk through. */
+	if (harness_count_complaints() == 0)
+		harness_stress->settle();
+	pthread_barrier_destroy(&harness_start);
+}
+
+static void harness_report(void)
+{
+	const struct stress_race *race;
+	uint64_t operations = 0, left, right;
+	unsigned index;
+
+	for (index = 0; index < stress_run.threads; index++)
+		operations += harness_workers[index].operations;
+	printf("%s: seed %llu, %u threads, %llu operations", harness_stress->name,
+		(unsigned long long)stress_run.seed, stress_run.threads, (unsigned long long)operations);
+	for (race = harness_stress->races; race->left != NULL; race++) {
+		left = stress_wins((unsigned)(race - harness_stress->races), STRESS_LEFT);
+		right = stress_wins((unsigned)(race - harness_stress->races), STRESS_RIGHT);
+		printf("; %s %llu : %llu %s", race->left, (unsigned long long)left, (unsigned long long)right,
+			race->right);
+		/* A planted bug must be caught by what it breaks, not by how short its run was. */
+		if (stress_run.broken < 0 && harness_count_complaints() == 0 && (left == 0 || right == 0))
+			stress_complain("%s never won", left == 0 ? race->left : race->right);
+	}
+	printf("; %s\n", harness_count_complaints() == 0 ? "good" : "BAD");
+}
+
+/* Options. */
+
+static int harness_usage(const char *program)
+{
+	const char *const *name;
+
+	fprintf(stderr, "usage: %s [--seconds N] [--seed S] [--threads T] [--broken NAME]\n", program);
+	for (name = harness_stress->broken; *name != NULL; name++)
+		fprintf(stderr, "  --broken %s\n", *name);
+	return 2;
+}
+
+static bool harness_find_bug(const char *wanted)
+{
+	const char *const *name;
+
+	for (name = harness_stress->broken; *name != NULL; name++) {
+		if (strcmp(*name, wanted) == 0) {
+			stress_run.broken = (int)(name - harness_stress->broken);
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool harness_number(const char *text, uint64_t limit, uint64_t *number)
+{
+	char *end;
+
+	*number = strtoull(text, &end, 0);
+	return *text != '\0' && *end == '\0' && *number <= limit;
+}
+
+static bool harness_option(int option, const char *text)
+{
+	uint64_t number = 0;
+	bool sound;
+
+	switch (option) {
+	case 's':
+		sound = harness_number(text, UINT32_MAX / 2, &number);
+		stress_run.seconds = (unsigned)number;
+		return sound;
+	case 'S':
+		return harness_number(text, UINT64_MAX, &stress_run.seed);
+	case 't':
+		sound = harness_number(text, STRESS_THREADS_MAX, &number) && number >= 2;
+		stress_run.threads = (unsigned)number;
+		return sound;
+	case 'b':
+		return harness_find_bug(text);
+	default:
+		return false;
+	}
+}
+
+static bool harness_options(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "seconds", required_argument, NULL, 's' },
+		{ "seed", required_argument, NULL, 'S' },
+		{ "threads", required_argument, NULL, 't' },
+		{ "broken", required_argument, NULL, 'b' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int option;
+
+	stress_run.seed = wki_now() % 1000000000;
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (!harness_option(option, optarg))
+			return false;
+	}
+	return optind == argc;
+}
+
+/* How crowded the processors are follows from the seed unless it was asked for. */
+static unsigned harness_threads(void)
+{
+	unsigned crowds = sizeof(harness_crowds) / sizeof(harness_crowds[0]);
+	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+	uint64_t threads = harness_crowds[harness_mix(~stress_run.seed) % crowds];
+
+	threads *= processors > 0 ? (uint64_t)processors : 1;
+	return threads < STRESS_THREADS_MAX ? (unsigned)threads : STRESS_THREADS_MAX;
+}
+
+int stress_main(int argc, char **argv, const struct stress *stress)
+{
+	harness_stress = stress;
+	if (!harness_options(argc, argv))
+		return harness_usage(argv[0]);
+	if (stress_run.threads == 0)
+		stress_run.threads = harness_threads();
+#if WKI_CHECK_LEVEL >= 2
+	wki_sched_seed((unsigned)harness_mix(stress_run.seed), 4);
+#endif
+	signal(SIGUSR1, harness_interrupted);
+	signal(SIGALRM, harness_stuck);
+	if (stress_run.broken >= 0) {
+		signal(SIGSEGV, harness_crashed);
+		signal(SIGBUS, harness_crashed);
+	}
+	alarm(stress_run.seconds + HARNESS_PATIENCE);
+	harness_play();
+	harness_report();
+	return harness_count_complaints() == 0 ? 0 : 1;
+}
