@@ -11,7 +11,7 @@ static WKI_ATOMIC_POINTER(const wk_type) census_types;
 
 static bool census_type_is_sound(const wk_type *type)
 {
-	return type->state != NULL && type->struct_size >= offsetof(wk_type, allocator) && type->name != NULL &&
+	return type->struct_size >= sizeof(wk_type) && type->state != NULL && type->name != NULL &&
 	       type->alignment != 0 && (type->alignment & (type->alignment - 1)) == 0 &&
 	       type->alignment <= WK_ALIGNMENT_MAX &&
 	       (type->flags & (WK_TYPE_PROMPT | WK_TYPE_ASYNC_DESTROY)) != (WK_TYPE_PROMPT | WK_TYPE_ASYNC_DESTROY);
