@@ -1,0 +1,220 @@
+/*
+ * collect/entry.c - entries: made, dropped, taken back
+ *
+ * Layer: collect. Never: user code where an entry dies; the release of a key waits for the runner.
+ */
+#include "collect/entry.h"
+
+#include <pthread.h>
+
+#include "base/memory.h"
+#include "collect/table.h"
+#include "reclaim/cache.h"
+#include "reclaim/limbo.h"
+#include "reclaim/runner.h"
+#include "reclaim/thread.h"
+
+static wk_key_kind entry_keys(const struct wki_entry *entry)
+{
+	return (wk_key_kind)((entry->watch.detail & WKI_ENTRY_KEYS) >> WKI_ENTRY_KEYS_SHIFT);
+}
+
+static struct wki_entry_extra *entry_extra(const struct wki_entry *entry)
+{
+	return (struct wki_entry_extra *)(uintptr_t)entry - 1;
+}
+
+static size_t entry_size(wk_key_kind keys, size_t length)
+{
+	size_t size = offsetof(struct wki_entry, key.text.bytes) + length;
+
+	return keys == WK_KEYS_BYTES && size > sizeof(struct wki_entry) ? size : sizeof(struct wki_entry);
+}
+
+static bool entry_has_extra(const struct wki_entry *entry)
+{
+	return (entry->watch.detail & WKI_ENTRY_EXTRA) != 0;
+}
+
+static size_t entry_bytes(const struct wki_entry *entry)
+{
+	return entry_size(entry_keys(entry), entry->key.text.length) +
+	       (entry_has_extra(entry) ? sizeof(struct wki_entry_extra) : 0);
+}
+
+static void *entry_allocate(const wk_allocator *allocator, size_t size)
+{
+	return allocator != NULL ? wki_allocate(allocator, size, WKI_ALIGNMENT) : wki_cache_allocate(size);
+}
+
+static void entry_free(struct wki_entry *entry)
+{
+	size_t bytes = entry_bytes(entry);
+	const wk_allocator *allocator = entry_has_extra(entry) ? entry_extra(entry)->allocator : NULL;
+	void *memory = entry_has_extra(entry) ? (void *)entry_extra(entry) : (void *)entry;
+
+	if (allocator != NULL)
+		wki_free(allocator, memory, bytes, WKI_ALIGNMENT);
+	else
+		wki_cache_free(memory, bytes);
+}
+
+static bool entry_copy_key(struct wki_entry *entry, const struct wki_entry_form *form, wk_key key)
+{
+	switch (form->keys) {
+	case WK_KEYS_BYTES:
+		entry->key.text.length = (uint32_t)key.number;
+		memcpy(entry->key.text.bytes, key.data, key.number);
+		return true;
+	case WK_KEYS_CUSTOM:
+		entry->key.custom = form->key_type->copy(key.data);
+		return entry->key.custom != NULL;
+	case WK_KEYS_U64:
+	default:
+		entry->key.number = key.number;
+		return true;
+	}
+}
+
+static void entry_init(struct wki_entry *entry, enum wki_entry_role role, uint64_t hash)
+{
+	wki_watch_init(&entry->watch, WKI_WATCH_ENTRY, role == WKI_ENTRY_STRONG ? 1 : 2);
+	entry->hash = hash;
+	if (role != WKI_ENTRY_FLIGHT)
+		return;
+	/* ENT-3 relaxed; pairs: none; weaker: not possible; check: api/value_dict_test (nobody else's yet) */
+	atomic_store_relaxed(&entry->watch.state, WKI_WATCH_RETIRED);
+	/* ENT-4 relaxed; pairs: none; weaker: not possible; check: api/value_dict_test (nobody else's yet) */
+	atomic_store_relaxed(&entry->flight.state, WKI_FLIGHT_PENDING);
+	wki_event_init(&entry->flight.over);
+}
+
+struct wki_entry *wki_entry_new(const struct wki_entry_form *form, enum wki_entry_role role, wk_key key, uint64_t hash)
+{
+	bool extra = form->allocator != NULL || form->key_type != NULL;
+	size_t size = entry_size(form->keys, key.number) + (extra ? sizeof(struct wki_entry_extra) : 0);
+	char *memory = entry_allocate(form->allocator, size);
+	struct wki_entry *entry = (struct wki_entry *)(void *)memory;
+
+	if (memory == NULL)
+		return NULL;
+	if (extra) {
+		*(struct wki_entry_extra *)(void *)memory =
+			(struct wki_entry_extra){ .allocator = form->allocator, .key_type = form->key_type };
+		entry = (struct wki_entry *)(void *)(memory + sizeof(struct wki_entry_extra));
+	}
+	entry->watch.detail = (uint8_t)((unsigned)role | (unsigned)form->keys << WKI_ENTRY_KEYS_SHIFT |
+					(extra ? WKI_ENTRY_EXTRA : 0));
+	entry_init(entry, role, hash);
+	if (entry_copy_key(entry, form, key))
+		return entry;
+	entry_free(entry);
+	return NULL;
+}
+
+/* The release of a copied key; NULL: there is nothing of the user's to run. */
+static void (*entry_key_release(const struct wki_entry *entry))(void *)
+{
+	return entry_has_extra(entry) && entry_extra(entry)->key_type != NULL ?
+		       entry_extra(entry)->key_type->release :
+		       NULL;
+}
+
+void wki_entry_discard(struct wki_entry *entry)
+{
+	if (entry_key_release(entry) != NULL)
+		wki_runner_now(wki_tag(&entry->link, WKI_KIND_ENTRY));
+	else
+		entry_free(entry);
+}
+
+void wki_entry_drop(struct wki_entry *entry)
+{
+	if (!wki_watch_drop_hold(&entry->watch))
+		return;
+	if (entry_key_release(entry) != NULL)
+		wki_runner_after_grace(wki_tag(&entry->link, WKI_KIND_ENTRY));
+	else
+		wki_limbo_retire(wki_tag(&entry->link, WKI_KIND_ENTRY), entry_bytes(entry));
+}
+
+bool wki_entry_hold(struct wki_entry *entry)
+{
+	/* ENT-5 relaxed; pairs: none; weaker: not possible; check: api/value_dict_test */
+	uint32_t holds = atomic_load_relaxed(&entry->watch.holds);
+
+	while (holds != 0) {
+		/* ENT-6 relaxed; pairs: none; weaker: not possible; check: api/value_dict_test (the section keeps it until there is a hold) */
+		if (atomic_cas_relaxed(&entry->watch.holds, &holds, holds + 1))
+			return true;
+	}
+	return false;
+}
+
+bool wki_entry_same_entry(const struct wki_entry *entry, uint64_t hash, const void *other)
+{
+	const struct wki_entry *wanted = other;
+	struct wki_entry_key key = { .type = NULL };
+
+	switch (entry_keys(wanted)) {
+	case WK_KEYS_BYTES:
+		key.key = wk_key_bytes(wanted->key.text.bytes, wanted->key.text.length);
+		return wki_entry_same_key(entry, hash, &key);
+	case WK_KEYS_CUSTOM:
+		key.key = wk_key_custom(wanted->key.custom);
+		key.type = entry_extra(wanted)->key_type;
+		return wki_entry_same_key(entry, hash, &key);
+	case WK_KEYS_U64:
+	default:
+		return wki_entry_same_number(entry, hash, &wanted->key.number);
+	}
+}
+
+/* The user's release is over, also when it has ended its thread. */
+static void entry_key_released(void *entry)
+{
+	wki_callback_leave();
+	entry_free(entry);
+}
+
+void wki_entry_reclaim(struct wki_link *link)
+{
+	struct wki_entry *entry = (struct wki_entry *)(void *)link;
+	void (*release)(void *) = entry_key_release(entry);
+
+	if (release == NULL) {
+		entry_free(entry);
+		return;
+	}
+	wki_callback_enter();
+	pthread_cleanup_push(entry_key_released, entry);
+	release(entry->key.custom);
+	pthread_cleanup_pop(1);
+}
+
+static struct wki_entry *entry_of_watch(struct wki_watch *watch)
+{
+	return (struct wki_entry *)((char *)watch - offsetof(struct wki_entry, watch));
+}
+
+void wki_entry_fired(struct wki_watch *watch)
+{
+	struct wki_entry *entry = entry_of_watch(watch);
+
+	wki_table_lost_rcu(entry->table);
+	wki_entry_drop(entry);
+}
+
+void wki_entry_leave(struct wki_watch *watch)
+{
+	wki_entry_drop(entry_of_watch(watch));
+}
+
+void wki_flight_end(struct wki_entry *flight, enum wki_flight_state state)
+{
+	uint32_t pending = WKI_FLIGHT_PENDING;
+
+	/* ENT-2 release; pairs: ENT-1; weaker: as ENT-1; check: api/value_dict_test */
+	if (atomic_cas_release(&flight->flight.state, &pending, (uint32_t)state))
+		wki_event_signal(&flight->flight.over);
+}

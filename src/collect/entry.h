@@ -1,0 +1,169 @@
+/*
+ * collect/entry.h - what a slot leads to: a key, and a value or a flight
+ *
+ *	role     state                   what it has                      holds
+ *	WEAK     LIVE, REMOVED, FIRED,   a value it does not keep alive   the slot's; the watch list's
+ *	         RETIRED (core/watch.h)
+ *	STRONG   LIVE, REMOVED           a strong reference to its value  the slot's
+ *	FLIGHT   never LIVE              somebody who makes a value       the slot's; the maker's; each waiter's
+ *
+ * Who wins the change from LIVE deals with what follows: the length; the watch list's litter;
+ * the strong reference. Then the entry is a GHOST: it keeps its slot for its key. Whoever takes
+ * it out of its slot (a writer of the same key, a mover, the end of the container) drops the
+ * slot's hold. The last hold retires the entry: its memory goes one grace period later.
+ *
+ * LIVE means: the state is LIVE, read first; then the object is not DEAD. An entry owns no weak
+ * unit and its `control` is never cleared. Whoever looks at *control has read the state LIVE in
+ * the same read section, and the end of life makes every such state FIRED before the object is
+ * retired, so the grace period covers him. That takes a weak value to be on the watch list, or
+ * held by whoever is about to put it there.
+ *
+ * `table` is read by the one who has won LIVE -> FIRED and by nobody else. His section began
+ * before the object was dead for anybody, so neither the entry's replacement nor the end of
+ * the container can have been over before it.
+ *
+ * The three words that a lookup reads (state, control, key) are the last three.
+ *
+ * Layer: collect.
+ */
+#ifndef WKI_COLLECT_ENTRY_H
+#define WKI_COLLECT_ENTRY_H
+
+#include <string.h>
+
+#include "core/control.h"
+#include "sync/event.h"
+#include "weakref/value_dict.h"
+
+struct wki_table;
+
+/* watch.detail: a role, a kind of key, a flag; constant. */
+enum wki_entry_role { WKI_ENTRY_WEAK, WKI_ENTRY_STRONG, WKI_ENTRY_FLIGHT };
+#define WKI_ENTRY_ROLE 0x03u
+#define WKI_ENTRY_KEYS_SHIFT 2 /* enum wk_key_kind */
+#define WKI_ENTRY_KEYS 0x0cu
+#define WKI_ENTRY_EXTRA 0x10u /* struct wki_entry_extra stands in front */
+
+enum wki_flight_state { WKI_FLIGHT_PENDING, WKI_FLIGHT_DONE, WKI_FLIGHT_FAILED };
+
+struct wki_flight {
+	wki_atomic_u32 state; /* enum wki_flight_state; leaves PENDING once */
+	struct wki_event over;
+};
+
+struct wki_entry {
+	union {
+		struct wki_table *table; /* constant until retired */
+		struct wki_link link;    /* retired */
+	};
+	uint64_t hash;          /* constant */
+	struct wki_watch watch;
+	union {
+		struct wki_control *control; /* constant; not to be followed but as said above */
+		struct wki_flight flight;
+	};
+	union { /* constant; what is behind 8 bytes follows the struct */
+		uint64_t number;
+		void *custom;
+		struct {
+			uint32_t length;
+			unsigned char bytes[];
+		} text;
+	} key;
+};
+_Static_assert(sizeof(struct wki_entry) == 48, "three entries in 144 bytes");
+
+/* In front of the entry where something must be known to free it. */
+struct wki_entry_extra {
+	const wk_allocator *allocator; /* NULL: the runtime's */
+	const wk_key_type *key_type;   /* NULL: keys are u64 or bytes */
+};
+
+/* What all entries of a container have in common. */
+struct wki_entry_form {
+	wk_key_kind keys;
+	const wk_key_type *key_type;
+	const wk_allocator *allocator;
+};
+
+/* wki_entry_new - an entry with a copy of the key, and every hold there will be; NULL: no memory. May run the user's copy. */
+struct wki_entry *wki_entry_new(const struct wki_entry_form *form, enum wki_entry_role role, wk_key key, uint64_t hash);
+/* wki_entry_discard - of an entry that nobody else has seen */
+void wki_entry_discard(struct wki_entry *entry);
+/* wki_entry_drop - one hold less */
+void wki_entry_drop(struct wki_entry *entry);
+/* wki_entry_hold - one hold more, by somebody in a read section; false: there is none left to add to */
+bool wki_entry_hold(struct wki_entry *entry);
+
+/* wki_entry_same_entry - of the same container: a wki_same_key whose key is an entry, for checks */
+bool wki_entry_same_entry(const struct wki_entry *entry, uint64_t hash, const void *other);
+
+/* For src/runtime/kinds.c. */
+void wki_entry_reclaim(struct wki_link *link);
+void wki_entry_fired(struct wki_watch *watch);
+void wki_entry_leave(struct wki_watch *watch);
+
+static inline enum wki_entry_role wki_entry_role(const struct wki_entry *entry)
+{
+	return (enum wki_entry_role)(entry->watch.detail & WKI_ENTRY_ROLE);
+}
+
+static inline bool wki_entry_state_is_live(const struct wki_entry *entry)
+{
+	return wki_watch_state(&entry->watch) == WKI_WATCH_LIVE;
+}
+
+static inline bool wki_entry_is_live_rcu(const struct wki_entry *entry)
+{
+	return wki_entry_state_is_live(entry) && !wki_count_is_dead(&entry->control->count);
+}
+
+/* wki_entry_end - the caller wins LIVE -> REMOVED, or it is live no more */
+static inline bool wki_entry_end(struct wki_entry *entry)
+{
+	return wki_watch_move(&entry->watch, WKI_WATCH_LIVE, WKI_WATCH_REMOVED);
+}
+
+/* Flights. */
+
+static inline enum wki_flight_state wki_flight_state(const struct wki_entry *flight)
+{
+	/* ENT-1 acquire; pairs: ENT-2; weaker: who waited could look for the value before it is there; check: api/value_dict_test */
+	return (enum wki_flight_state)atomic_load_acquire((wki_atomic_u32 *)(uintptr_t)&flight->flight.state);
+}
+
+static inline bool wki_entry_is_pending_flight(const struct wki_entry *entry)
+{
+	return wki_entry_role(entry) == WKI_ENTRY_FLIGHT && wki_flight_state(entry) == WKI_FLIGHT_PENDING;
+}
+
+/* wki_flight_end - wake those who wait, unless somebody else has; the caller has a hold */
+void wki_flight_end(struct wki_entry *flight, enum wki_flight_state state);
+
+/* Keys. */
+
+/* A key to look for, where it is not just a number. */
+struct wki_entry_key {
+	wk_key key;
+	const wk_key_type *type; /* NULL: bytes */
+};
+
+static inline bool wki_entry_same_number(const struct wki_entry *entry, uint64_t hash, const void *number)
+{
+	(void)hash;
+	return entry->key.number == *(const uint64_t *)number;
+}
+
+static inline bool wki_entry_same_key(const struct wki_entry *entry, uint64_t hash, const void *wanted)
+{
+	const struct wki_entry_key *key = wanted;
+
+	if (entry->hash != hash)
+		return false;
+	if (key->type != NULL)
+		return key->type->equal(key->key.data, entry->key.custom);
+	return entry->key.text.length == key->key.number &&
+	       memcmp(entry->key.text.bytes, key->key.data, entry->key.text.length) == 0;
+}
+
+#endif

@@ -1,0 +1,425 @@
+/*
+ * collect/table.c - growing, shrinking, sweeping
+ *
+ * Layer: collect.
+ */
+#define _DEFAULT_SOURCE
+#include "collect/table.h"
+
+#include <limits.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "collect/array.h"
+#include "collect/entry.h"
+#include "collect/move.h"
+#include "reclaim/runner.h"
+#include "sync/rcu.h"
+
+#define TABLE_FULL 4u          /* live entries a bucket, from which on it grows */
+#define TABLE_FLOOR 3u         /* smaller tables are not worth shrinking or sweeping for one ghost a bucket */
+#define TABLE_STRIPED 6u       /* tables of 2^6 buckets and more have striped counters */
+#define TABLE_STRIPES_MAX 8u
+#define TABLE_QUOTA 2u         /* units that an insert moves */
+#define TABLE_STRIDE 64u       /* units that the runner moves at a time, or buckets that it drains */
+#define TABLE_LOOK 31u         /* a large table's size is looked at after every 32nd fill of a stripe */
+#define TABLE_AT_ONCE 4u       /* tables of up to 2^4 buckets are moved as a whole by whoever begins it */
+#define TABLE_BITS_MAX 40u     /* beyond it the hash's parts would overlap, and no memory is that large */
+#define TABLE_NOT_DUE UINT_MAX
+
+/* Counting. */
+
+static struct wki_stripes *table_stripes(const struct wki_table *table)
+{
+	/* TBL-5 acquire; pairs: TBL-2; weaker: half-made stripes could be read; check: unit/collect/table_test under TSan */
+	return atomic_load_acquire((WKI_ATOMIC_POINTER(struct wki_stripes) *)(uintptr_t)&table->stripes);
+}
+
+static unsigned stripes_wanted(void)
+{
+	static wki_atomic_u32 known;
+	/* TBL-6 relaxed; pairs: none; weaker: not possible; check: unit/collect/table_test (everybody computes the same) */
+	unsigned wanted = atomic_load_relaxed(&known);
+	long processors;
+
+	if (wanted != 0)
+		return wanted;
+	processors = sysconf(_SC_NPROCESSORS_ONLN);
+	for (wanted = 1; wanted < TABLE_STRIPES_MAX && (long)wanted < processors; wanted *= 2)
+		;
+	/* TBL-7 relaxed; pairs: none; weaker: not possible; check: as TBL-6 */
+	atomic_store_relaxed(&known, wanted);
+	return wanted;
+}
+
+static size_t stripes_size(unsigned count)
+{
+	return sizeof(struct wki_stripes) + count * sizeof(struct wki_stripe);
+}
+
+/* A larger table spreads its counters. Without memory it goes on without. */
+static void table_add_stripes(struct wki_table *table)
+{
+	unsigned count = stripes_wanted();
+	struct wki_stripes *none = NULL, *stripes;
+
+	if (count == 1 || table_stripes(table) != NULL)
+		return;
+	stripes = wki_allocate_zeroed(table->allocator, stripes_size(count), 64);
+	if (stripes == NULL)
+		return;
+	stripes->mask = count - 1;
+	/* TBL-2 release; pairs: TBL-1, TBL-5; weaker: as TBL-1; check: unit/collect/table_test under TSan */
+	if (!atomic_cas_release(&table->stripes, &none, stripes))
+		wki_free(table->allocator, stripes, stripes_size(count), 64);
+}
+
+static void stripe_add(const struct wki_stripe *stripe, uint64_t *live, uint64_t *filled)
+{
+	/* TBL-8 relaxed; pairs: none; weaker: not possible; check: unit/collect/table_test (sums only) */
+	*live += atomic_load_relaxed((wki_atomic_u64 *)(uintptr_t)&stripe->live);
+	/* TBL-9 relaxed; pairs: none; weaker: not possible; check: unit/collect/table_test (sums only) */
+	*filled += atomic_load_relaxed((wki_atomic_u64 *)(uintptr_t)&stripe->filled);
+}
+
+static void table_sum(const struct wki_table *table, int64_t *live, int64_t *filled)
+{
+	const struct wki_stripes *stripes = table_stripes(table);
+	uint64_t lives = 0, fills = 0;
+	unsigned i;
+
+	stripe_add(&table->own, &lives, &fills);
+	for (i = 0; stripes != NULL && i <= stripes->mask; i++)
+		stripe_add(&stripes->stripe[i], &lives, &fills);
+	*live = (int64_t)lives;
+	*filled = (int64_t)fills;
+}
+
+size_t wki_table_len(const struct wki_table *table)
+{
+	int64_t live, filled;
+
+	table_sum(table, &live, &filled);
+	return live > 0 ? (size_t)live : 0;
+}
+
+void wki_table_read(const struct wki_table *table, struct wki_table_figures *figures)
+{
+	const struct wki_array *array = wki_slots_current(&table->root);
+
+	table_sum(table, &figures->live, &figures->filled);
+	figures->buckets = wki_slots_buckets(array);
+	figures->is_moving = wki_slots_next(array) != NULL;
+}
+
+/* A slot was EMPTY and is no more (1), or an entry was dropped (-1); returns the stripe's count before. */
+static uint64_t table_count_filled(struct wki_table *table, uint64_t more)
+{
+	/* TBL-10 relaxed; pairs: none; weaker: not possible; check: unit/collect/table_test (sums only) */
+	return atomic_fetch_add_relaxed(&wki_table_stripe(table)->filled, more);
+}
+
+/* What the slot protocol must know. */
+
+static struct wki_bucket *table_bucket_new(void *context)
+{
+	const struct wki_table *table = context;
+
+	return wki_bucket_new(table->allocator);
+}
+
+static void table_bucket_free(void *context, struct wki_bucket *bucket)
+{
+	const struct wki_table *table = context;
+
+	wki_bucket_free(table->allocator, bucket);
+}
+
+static uint64_t table_entry_hash(const struct wki_entry *entry)
+{
+	return entry->hash;
+}
+
+/* The state says enough: a dead value that has not been fired yet only moves once more. */
+static bool table_entry_is_kept(const struct wki_entry *entry)
+{
+	return wki_entry_state_is_live(entry) || wki_entry_is_pending_flight(entry);
+}
+
+static void table_entry_dropped(void *context, struct wki_entry *entry)
+{
+	(void)table_count_filled(context, (uint64_t)-1);
+	wki_entry_drop(entry);
+}
+
+static const struct wki_slots_ops table_ops = {
+	.hash = table_entry_hash,
+	.is_kept = table_entry_is_kept,
+	.dropped = table_entry_dropped,
+	.bucket_new = table_bucket_new,
+	.bucket_free = table_bucket_free,
+};
+
+/* Migrations. */
+
+static void table_finish_rcu(struct wki_table *table, struct wki_array *array, struct wki_array *next)
+{
+	if (wki_slots_finish(&table->root, array, next))
+		wki_array_retire(array);
+}
+
+enum table_moved { TABLE_MOVED, TABLE_IDLE, TABLE_NO_MEMORY };
+
+/* One unit of the migration that runs, if one does. */
+static enum table_moved table_move_rcu(struct wki_table *table)
+{
+	struct wki_array *array = wki_slots_current(&table->root), *next = wki_slots_next(array);
+
+	if (next == NULL)
+		return TABLE_IDLE;
+	if (!wki_slots_help(array, next, &table_ops, table))
+		return TABLE_NO_MEMORY;
+	table_finish_rcu(table, array, next);
+	return TABLE_MOVED;
+}
+
+static enum table_moved table_move_many_rcu(struct wki_table *table, unsigned quota)
+{
+	enum table_moved moved = TABLE_MOVED;
+
+	while (quota-- > 0 && moved == TABLE_MOVED)
+		moved = table_move_rcu(table);
+	return moved;
+}
+
+void wki_table_help_rcu(struct wki_table *table)
+{
+	(void)table_move_many_rcu(table, TABLE_QUOTA);
+}
+
+bool wki_table_pass_rcu(struct wki_table *table, struct wki_array *array, uint64_t hash)
+{
+	bool passed = wki_slots_pass(array, hash, &table_ops, table);
+
+	table_finish_rcu(table, array, wki_slots_next(array));
+	return passed;
+}
+
+/* How many bits the next array should have, TABLE_NOT_DUE: none is due. `slack`: ghosts that are put up with beyond the rule. */
+static unsigned table_due(const struct wki_table *table, const struct wki_array *array, int64_t slack)
+{
+	unsigned bits = wki_array_bits(array);
+	int64_t live, filled, buckets = (int64_t)wki_slots_buckets(array), ghosts;
+
+	table_sum(table, &live, &filled);
+	ghosts = filled - live - slack;
+	if (live > (int64_t)TABLE_FULL * buckets && bits < TABLE_BITS_MAX)
+		return bits + 1;
+	if (bits > table->floor && live < buckets / 2)
+		return bits - 1;
+	if (ghosts > live && ghosts > buckets && ghosts > 1 << TABLE_FLOOR)
+		return bits;
+	return TABLE_NOT_DUE;
+}
+
+static bool table_claim_maintenance(struct wki_table *table)
+{
+	uint32_t no = 0;
+
+	/* TBL-11 acq_rel; pairs: TBL-11, TBL-12; weaker: the link could be mailed while the runner still reads it; check: unit/collect/table_test under TSan */
+	return atomic_cas_acq_rel(&table->asked, &no, 1);
+}
+
+static void table_give_up_maintenance(struct wki_table *table)
+{
+	/* TBL-12 release; pairs: TBL-11; weaker: as TBL-11; check: unit/collect/table_test under TSan */
+	atomic_store_release(&table->asked, 0);
+}
+
+/* The runner sees to the end of what has begun, in case nobody inserts any more. */
+static void table_ask_rcu(struct wki_table *table)
+{
+	if (!table_claim_maintenance(table))
+		return;
+	if (wki_control_upgrade(table->owner) != NULL)
+		wki_runner_after_grace(wki_tag(&table->maintenance.link, WKI_KIND_DEFERRED));
+	else
+		table_give_up_maintenance(table);
+}
+
+static void table_begin_rcu(struct wki_table *table, struct wki_array *array, unsigned bits)
+{
+	struct wki_array *next;
+
+	if (bits >= TABLE_STRIPED)
+		table_add_stripes(table);
+	next = wki_array_new(table->allocator, bits);
+	if (next == NULL)
+		return;
+	if (!wki_slots_start(array, next))
+		wki_array_free(next);
+	else if (bits <= TABLE_AT_ONCE)
+		(void)table_move_many_rcu(table, 1u << TABLE_AT_ONCE);
+	else
+		table_ask_rcu(table);
+}
+
+void wki_table_start_rcu(struct wki_table *table)
+{
+	struct wki_array *array = wki_slots_current(&table->root);
+	unsigned bits;
+
+	if (wki_slots_next(array) != NULL)
+		return;
+	bits = table_due(table, array, 0);
+	if (bits != TABLE_NOT_DUE)
+		table_begin_rcu(table, array, bits);
+}
+
+void wki_table_look_rcu(struct wki_table *table)
+{
+	struct wki_array *array = wki_slots_current(&table->root);
+	int64_t buckets = (int64_t)wki_slots_buckets(array);
+	/* Inserts look at a large table now and then only: what they will see to is left to them. */
+	int64_t slack = wki_array_bits(array) < TABLE_STRIPED ? 0 : buckets / 4 + (TABLE_LOOK + 1) * TABLE_STRIPES_MAX;
+
+	if (wki_slots_next(array) == NULL && table_due(table, array, slack) != TABLE_NOT_DUE)
+		table_ask_rcu(table);
+}
+
+enum wki_stored wki_table_store_rcu(struct wki_table *table, const struct wki_place *place, uint64_t hash,
+				    struct wki_entry *entry)
+{
+	enum wki_stored stored = wki_slots_store(place, hash, entry, &table_ops, table);
+	uint64_t before;
+
+	if (stored != WKI_STORED || wki_place_entry(place) != NULL)
+		return stored;
+	before = table_count_filled(table, 1);
+	if ((before & TABLE_LOOK) == TABLE_LOOK || wki_array_bits(place->array) < TABLE_STRIPED ||
+	    place->word == &place->bucket->next)
+		wki_table_start_rcu(table);
+	return stored;
+}
+
+/* The runner's part: a stride of what is due. */
+static enum table_moved table_maintain_rcu(struct wki_table *table)
+{
+	wki_table_start_rcu(table);
+	return table_move_many_rcu(table, TABLE_STRIDE);
+}
+
+static void table_maintain(struct wki_deferred *maintenance)
+{
+	struct wki_table *table =
+		(struct wki_table *)((char *)maintenance - offsetof(struct wki_table, maintenance));
+	struct wki_control *owner = table->owner;
+	enum table_moved moved;
+	bool again;
+
+	wki_read_lock();
+	moved = table_maintain_rcu(table);
+	again = moved == TABLE_MOVED;
+	if (!again) {
+		table_give_up_maintenance(table);
+		/* Somebody may have begun just now and found us still at it. */
+		again = moved == TABLE_IDLE && wki_slots_next(wki_slots_current(&table->root)) != NULL &&
+			table_claim_maintenance(table);
+	}
+	wki_read_unlock();
+	if (again)
+		wki_runner_now(wki_tag(&maintenance->link, WKI_KIND_DEFERRED));
+	else
+		wki_control_release(owner, 1);
+}
+
+/* The container's beginning and end. */
+
+int wki_table_init(struct wki_table *table, struct wki_control *owner, const wk_allocator *allocator, size_t expected)
+{
+	struct wki_array *array;
+	unsigned bits = 0;
+
+	while (bits < TABLE_BITS_MAX && expected > (size_t)TABLE_FULL << bits)
+		bits++;
+	table->owner = owner;
+	table->allocator = allocator;
+	table->floor = bits > TABLE_FLOOR ? bits : TABLE_FLOOR;
+	table->maintenance.run = table_maintain;
+	array = wki_array_new(allocator, bits);
+	if (array == NULL)
+		return WK_ENOMEM;
+	if (bits >= TABLE_STRIPED)
+		table_add_stripes(table);
+	wki_slots_init(&table->root, array);
+	return WK_OK;
+}
+
+static void bucket_each(struct wki_bucket *bucket, void (*visit)(struct wki_entry *entry, void *context), void *context)
+{
+	struct wki_entry *entry;
+	unsigned i;
+
+	for (; bucket != NULL; bucket = wki_word_bucket(wki_slots_load(&bucket->next))) {
+		for (i = 0; i < WKI_BUCKET_SLOTS; i++) {
+			entry = wki_word_entry(wki_slots_load(&bucket->slot[i]));
+			if (entry != NULL)
+				visit(entry, context);
+		}
+	}
+}
+
+bool wki_table_each_rcu(struct wki_table *table, uint64_t *from, void (*visit)(struct wki_entry *entry, void *context),
+			void *context)
+{
+	struct wki_array *array = wki_slots_route(&table->root, *from);
+	size_t home = wki_hash_home(*from, array->shift);
+
+	bucket_each(&array->buckets[home], visit, context);
+	if (home + 1 == wki_slots_buckets(array))
+		return false;
+	*from = (uint64_t)(home + 1) << array->shift << 1;
+	return true;
+}
+
+/* Its entries are in the next array too: visited there. */
+static bool array_has_moved(const struct wki_array *array, size_t bucket)
+{
+	const struct wki_array *next = wki_slots_next(array);
+
+	return next != NULL &&
+	       wki_slots_is_moved(array, next, bucket >> (wki_unit_shift(array, next) - array->shift));
+}
+
+bool wki_table_drain(struct wki_table *table, struct wki_table_drain *drain,
+			 void (*visit)(struct wki_entry *entry, void *context), void *context)
+{
+	unsigned quota;
+
+	if (drain->array == NULL)
+		drain->array = wki_slots_current(&table->root);
+	for (quota = TABLE_STRIDE; quota > 0; quota--, drain->bucket++) {
+		if (drain->bucket == wki_slots_buckets(drain->array)) {
+			drain->array = wki_slots_next(drain->array);
+			drain->bucket = 0;
+		}
+		if (drain->array == NULL)
+			return false;
+		if (!array_has_moved(drain->array, drain->bucket))
+			bucket_each(&drain->array->buckets[drain->bucket], visit, context);
+	}
+	return true;
+}
+
+void wki_table_destroy(struct wki_table *table)
+{
+	struct wki_stripes *stripes = table_stripes(table);
+	struct wki_array *array = wki_slots_current(&table->root), *next;
+
+	for (; array != NULL; array = next) {
+		next = wki_slots_next(array);
+		wki_array_reclaim(array);
+	}
+	if (stripes != NULL)
+		wki_free(table->allocator, stripes, stripes_size(stripes->mask + 1), 64);
+}

@@ -1,0 +1,133 @@
+/*
+ * collect/table.h - the table of one container: arrays that come and go, and how much is in them
+ *
+ * slots.h moves entries from one array to the next; here is when, and where memory comes from.
+ *
+ *	grow    k+1  live > 4 * 2^k
+ *	shrink  k-1  live < 2^k / 2, down to what was asked for at first
+ *	sweep   k    ghosts > max(live, 2^k): the same size, but without them
+ *
+ * live     entries whose state is LIVE; whoever makes one LIVE or ends that counts
+ * filled   slots of the arrays in authority that are not EMPTY; whoever fills an EMPTY slot or
+ *          drops the entry of one counts, moving does not change it. Ghosts: filled - live.
+ * Both are sums over stripes, and may be off (even below 0) by what is in progress.
+ *
+ * Every insert that finds a migration running moves two units, so that it ends before the next
+ * array is full. Removals and deaths move nothing. The runner sees to the end of every larger
+ * migration, a grace period later and in small steps, and begins one where removals and deaths
+ * have left a table that is due.
+ *
+ * Layer: collect. Never: a lock, waiting, user code but for the program's allocator.
+ */
+#ifndef WKI_COLLECT_TABLE_H
+#define WKI_COLLECT_TABLE_H
+
+#include "collect/slots.h"
+#include "core/control.h"
+#include "reclaim/link.h"
+#include "reclaim/thread.h"
+
+/* Counters that wrap: a stripe may be below 0, the sum is not. */
+struct wki_stripe {
+	_Alignas(64) wki_atomic_u64 live;
+	wki_atomic_u64 filled;
+};
+
+struct wki_stripes {
+	unsigned mask; /* constant */
+	struct wki_stripe stripe[];
+};
+
+struct wki_table {
+	/* Read by every lookup, seldom written. */
+	wki_array_root root;
+	WKI_ATOMIC_POINTER(struct wki_stripes) stripes; /* NULL while the table is small; set once */
+	struct wki_control *owner;                      /* the container's control block; constant */
+	const wk_allocator *allocator;                  /* constant */
+	unsigned floor;                                 /* no shrinking below 2^floor buckets; constant */
+	wki_atomic_u32 asked;                           /* the runner has `maintenance`, and a reference to the owner */
+	struct wki_deferred maintenance;
+	struct wki_stripe own; /* the only stripe of a small table */
+};
+
+/* wki_table_init - with room for `expected` entries. WK_ENOMEM: nothing is left behind. */
+int wki_table_init(struct wki_table *table, struct wki_control *owner, const wk_allocator *allocator, size_t expected);
+
+/* wki_table_store_rcu - wki_slots_store, counted; the entry's place may have held another one of the key (place->seen) */
+enum wki_stored wki_table_store_rcu(struct wki_table *table, const struct wki_place *place, uint64_t hash,
+				    struct wki_entry *entry);
+/* wki_table_help_rcu - an insert's share of the migration that runs, if there is one */
+void wki_table_help_rcu(struct wki_table *table);
+/* wki_table_start_rcu - begin a migration if one is due and none is running */
+void wki_table_start_rcu(struct wki_table *table);
+/* wki_table_look_rcu - the same by somebody who must not allocate: the runner is asked */
+void wki_table_look_rcu(struct wki_table *table);
+
+/*
+ * wki_table_each_rcu - call `visit` for each entry in the bucket of hash *from, and set *from to where the next one
+ * begins; false: that was the last bucket
+ */
+bool wki_table_each_rcu(struct wki_table *table, uint64_t *from, void (*visit)(struct wki_entry *entry, void *context),
+			void *context);
+
+/* Where the end of a container has got to. */
+struct wki_table_drain {
+	struct wki_array *array; /* NULL: it has not begun */
+	size_t bucket;
+};
+/*
+ * wki_table_drain - call `visit` for each entry of some buckets; false: those were the last
+ *
+ * Once the container is dead and nobody can be in a call on it: no read section is needed. Each entry is visited once.
+ */
+bool wki_table_drain(struct wki_table *table, struct wki_table_drain *drain,
+			 void (*visit)(struct wki_entry *entry, void *context), void *context);
+/* wki_table_destroy - arrays and counters, after wki_table_drain and a grace period */
+void wki_table_destroy(struct wki_table *table);
+
+/* wki_table_check - stop if an invariant of slots.h or this file does not hold; while nobody else uses the table */
+void wki_table_check(const struct wki_table *table);
+
+struct wki_table_figures {
+	int64_t live, filled;
+	size_t buckets;  /* of the array in authority */
+	bool is_moving;
+};
+void wki_table_read(const struct wki_table *table, struct wki_table_figures *figures);
+
+static inline struct wki_stripe *wki_table_stripe(const struct wki_table *table)
+{
+	/* TBL-1 acquire; pairs: TBL-2; weaker: half-made stripes could be counted in; check: unit/collect/table_test under TSan */
+	struct wki_stripes *stripes =
+		atomic_load_acquire((WKI_ATOMIC_POINTER(struct wki_stripes) *)(uintptr_t)&table->stripes);
+
+	if (stripes == NULL)
+		return (struct wki_stripe *)(uintptr_t)&table->own;
+	return &stripes->stripe[wki_thread_stripe() & stripes->mask];
+}
+
+/* wki_table_gained - one more entry is LIVE */
+static inline void wki_table_gained(struct wki_table *table)
+{
+	/* TBL-3 relaxed; pairs: none; weaker: not possible; check: unit/collect/table_test (sums only) */
+	(void)atomic_fetch_add_relaxed(&wki_table_stripe(table)->live, 1);
+}
+
+/* wki_table_lost_rcu - one less; by whoever ended it */
+static inline void wki_table_lost_rcu(struct wki_table *table)
+{
+	struct wki_stripe *stripe = wki_table_stripe(table);
+	/* TBL-4 relaxed; pairs: none; weaker: not possible; check: unit/collect/table_test (sums only) */
+	uint64_t before = atomic_fetch_sub_relaxed(&stripe->live, 1);
+
+	if ((before & (stripe == &table->own ? 7 : 63)) == 0)
+		wki_table_look_rcu(table);
+}
+
+/* wki_table_pass_rcu - get out of the way of a migration that has frozen a place; false: no memory */
+bool wki_table_pass_rcu(struct wki_table *table, struct wki_array *array, uint64_t hash);
+
+/* wki_table_len - entries that are LIVE */
+size_t wki_table_len(const struct wki_table *table);
+
+#endif

@@ -1,0 +1,230 @@
+/*
+ * collect/value_store.c - set, insert, get_or_insert
+ *
+ * Layer: collect.
+ */
+#include "collect/values.h"
+
+#include "reclaim/service.h"
+#include "sync/rcu.h"
+
+/* What an attempt says besides the codes of wki_store_run. */
+#define STORE_AGAIN 100 /* somebody else came between */
+#define STORE_NEEDS 101 /* a copy of the key, by code of the user's: not inside a read section */
+#define STORE_NONE 102  /* nothing live is there */
+
+static bool store_is_weak(const struct wki_store *store)
+{
+	return store->dict->values == WK_VALUES_WEAK;
+}
+
+static enum wki_entry_role store_role(const struct wki_store *store)
+{
+	if (store->control == NULL)
+		return WKI_ENTRY_FLIGHT;
+	return store_is_weak(store) ? WKI_ENTRY_WEAK : WKI_ENTRY_STRONG;
+}
+
+static bool store_make(struct wki_store *store)
+{
+	enum wki_entry_role role = store_role(store);
+	struct wki_entry *entry = wki_entry_new(&store->dict->form, role, store->key->entry.key, store->key->hash);
+
+	if (entry == NULL)
+		return false;
+	entry->table = &store->dict->table;
+	store->entry = entry;
+	if (role == WKI_ENTRY_FLIGHT)
+		return true;
+	entry->control = store->control;
+	wki_control_borrow(store->control);
+	if (role == WKI_ENTRY_STRONG)
+		(void)wki_count_retain(&store->control->count, 1);
+	return true;
+}
+
+static void store_discard(struct wki_store *store)
+{
+	if (store_role(store) == WKI_ENTRY_STRONG)
+		wki_control_release(store->control, 1); /* not the last one: the caller has another */
+	wki_entry_discard(store->entry);
+	store->entry = NULL;
+}
+
+static struct wki_place store_find_rcu(const struct wki_store *store)
+{
+	const struct wki_value_key *key = store->key;
+	struct wki_array *array = wki_slots_route(&store->dict->table.root, key->hash);
+
+	if (likely(key->entry.key.data == NULL))
+		return wki_slots_find(array, key->hash, wki_entry_same_number, &key->entry.key.number);
+	return wki_slots_find(array, key->hash, wki_entry_same_key, &key->entry);
+}
+
+/* The entry that is there was live a moment ago, and is not to be replaced. */
+static int store_meet_rcu(struct wki_store *store, struct wki_entry *there)
+{
+	if (!store->wants)
+		return WK_EEXISTS;
+	store->found = wki_control_upgrade(there->control);
+	return store->found != NULL ? WK_OK : STORE_NONE;
+}
+
+/* Somebody else makes the value: take a hold on the flight, for the caller to wait with. */
+static int store_meet_flight_rcu(struct wki_store *store, struct wki_entry *flight)
+{
+	if (!wki_entry_hold(flight))
+		return STORE_AGAIN; /* it has left its slot */
+	store->flight = flight;
+	return WK_EBUSY;
+}
+
+/* The live entry that was replaced ends, unless somebody else has ended it; true: it was we. */
+static bool store_end_rcu(struct wki_store *store, struct wki_entry *there)
+{
+	if (!wki_entry_end(there))
+		return false;
+	if (store_is_weak(store))
+		wki_control_unwatch_rcu(there->control);
+	else
+		store->replaced = there->control;
+	return true;
+}
+
+/* The entry is in its slot, in the place of `there` if that is not NULL. */
+static int store_settle_rcu(struct wki_store *store, struct wki_entry *there, bool live)
+{
+	int code = WK_CREATED;
+
+	store->stored = true;
+	if (store_role(store) == WKI_ENTRY_WEAK)
+		wki_control_watch(store->control, &store->entry->watch);
+	if (live && store_end_rcu(store, there))
+		code = WK_OK;
+	else if (store->control != NULL)
+		wki_table_gained(&store->dict->table);
+	if (there != NULL) {
+		if (wki_entry_role(there) == WKI_ENTRY_FLIGHT)
+			wki_flight_end(there, WKI_FLIGHT_DONE);
+		wki_entry_drop(there);
+	}
+	return code;
+}
+
+static int store_put_rcu(struct wki_store *store, const struct wki_place *place, bool live)
+{
+	struct wki_table *table = &store->dict->table;
+
+	if (store->entry == NULL && store->dict->form.key_type != NULL)
+		return STORE_NEEDS;
+	if (store->entry == NULL && !store_make(store))
+		return WK_ENOMEM;
+	switch (wki_table_store_rcu(table, place, store->key->hash, store->entry)) {
+	case WKI_STORED:
+		return store_settle_rcu(store, wki_place_entry(place), live);
+	case WKI_STORE_FROZEN:
+		return wki_table_pass_rcu(table, place->array, store->key->hash) ? STORE_AGAIN : WK_ENOMEM;
+	case WKI_STORE_NO_MEMORY:
+		return WK_ENOMEM;
+	case WKI_STORE_AGAIN:
+	default:
+		return STORE_AGAIN;
+	}
+}
+
+static int store_try_rcu(struct wki_store *store)
+{
+	struct wki_place place = store_find_rcu(store);
+	struct wki_entry *there = wki_place_entry(&place);
+	bool live = there != NULL && wki_entry_is_live_rcu(there);
+	int code = STORE_NONE;
+
+	if (live && !store->replaces) {
+		code = store_meet_rcu(store, there);
+		live = false; /* if it is replaced after all, it has just died */
+	} else if (there != NULL && store->control == NULL && wki_entry_is_pending_flight(there)) {
+		code = store_meet_flight_rcu(store, there);
+	}
+	return code == STORE_NONE ? store_put_rcu(store, &place, live) : code;
+}
+
+int wki_store_run(struct wki_store *store)
+{
+	int code;
+
+	do {
+		wki_read_lock();
+		wki_table_help_rcu(&store->dict->table);
+		code = store_try_rcu(store);
+		wki_read_unlock();
+		if (code == STORE_NEEDS)
+			code = store_make(store) ? STORE_AGAIN : WK_ENOMEM;
+	} while (code == STORE_AGAIN);
+	if (!store->stored && store->entry != NULL)
+		store_discard(store);
+	if (store->replaced != NULL)
+		wki_control_release(store->replaced, 1);
+	return code;
+}
+
+int wki_value_check_key(const wk_value_dict *dict, wk_key key)
+{
+	if (dict->form.keys == WK_KEYS_BYTES && key.number > UINT32_MAX)
+		return WK_EINVAL;
+	return wki_service_need();
+}
+
+int wki_value_check(const wk_value_dict *dict, wk_key key, const void *object)
+{
+	const wk_type *type;
+
+	if (unlikely(object == NULL))
+		return WK_EINVAL;
+	type = wki_control_of(object)->type;
+	if (unlikely(dict->value_type != NULL && dict->value_type != type))
+		return WK_ETYPE;
+	if (unlikely(dict->values == WK_VALUES_WEAK && (type->flags & WK_TYPE_NO_WEAK) != 0))
+		return WK_ETYPE;
+	return wki_value_check_key(dict, key);
+}
+
+static int value_store(wk_value_dict *dict, wk_key key, const void *object, bool replaces)
+{
+	int code = wki_value_check(dict, key, object);
+	struct wki_value_key hashed;
+	struct wki_store store;
+
+	if (code < 0)
+		return code;
+	hashed = wki_value_key(dict, key);
+	store = (struct wki_store){
+		.dict = dict, .key = &hashed, .control = wki_control_of(object), .replaces = replaces
+	};
+	return wki_store_run(&store);
+}
+
+int wk_value_dict_set(wk_value_dict *dict, wk_key key, const void *object)
+{
+	return value_store(dict, key, object, true);
+}
+
+int wk_value_dict_insert(wk_value_dict *dict, wk_key key, const void *object)
+{
+	return value_store(dict, key, object, false);
+}
+
+void *wk_value_dict_get_or_insert(wk_value_dict *dict, wk_key key, void *object, int *status)
+{
+	int code = wki_value_check(dict, key, object);
+	struct wki_value_key hashed;
+	struct wki_store store = { .dict = dict, .key = &hashed, .wants = true };
+
+	if (code >= 0) {
+		hashed = wki_value_key(dict, key);
+		store.control = wki_control_of(object);
+		code = wki_store_run(&store);
+	}
+	if (status != NULL)
+		*status = code;
+	return code == WK_CREATED ? wk_retain(object) : store.found;
+}

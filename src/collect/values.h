@@ -1,0 +1,93 @@
+/*
+ * collect/values.h - the inside of a value dictionary
+ *
+ * Layer: collect.
+ */
+#ifndef WKI_COLLECT_VALUES_H
+#define WKI_COLLECT_VALUES_H
+
+#include "collect/entry.h"
+#include "collect/hash.h"
+#include "collect/table.h"
+
+struct wk_value_dict {
+	struct wki_table table;
+	/* Constant. */
+	uint64_t seed;
+	struct wki_entry_form form;
+	const wk_type *value_type; /* NULL: any */
+	wk_value_mode values;
+	char name[36];
+	/* The end: the runner's. */
+	struct wki_deferred ending;
+	struct wki_table_drain drain;
+};
+_Static_assert(sizeof(struct wk_value_dict) <= WKI_INLINE_MAX, "a dictionary and its control block are one block");
+
+/* A key, hashed for one dictionary. */
+struct wki_value_key {
+	uint64_t hash;
+	struct wki_entry_key entry;
+};
+
+__attribute__((noreturn, cold)) void wki_value_stop_key(const wk_value_dict *dict);
+
+static inline struct wki_value_key wki_value_key(const wk_value_dict *dict, wk_key key)
+{
+	struct wki_value_key hashed = { .entry = { .key = key } };
+
+	if (unlikely((key.data == NULL) != (dict->form.keys == WK_KEYS_U64)))
+		wki_value_stop_key(dict);
+	if (likely(key.data == NULL)) {
+		hashed.hash = wki_hash_u64(key.number, dict->seed);
+	} else if (dict->form.key_type == NULL) {
+		hashed.hash = wki_hash_bytes(key.data, key.number, dict->seed);
+	} else {
+		hashed.entry.type = dict->form.key_type;
+		hashed.hash = wki_hash_u64(hashed.entry.type->hash(key.data, dict->seed), dict->seed);
+	}
+	return hashed;
+}
+
+/* wki_value_get - as wki_slots_get, for the dictionary's kind of keys */
+WKI_INLINE void *wki_value_get_rcu(const wk_value_dict *dict, const struct wki_value_key *key,
+				   void *(*take)(struct wki_entry *entry, void *context), void *context)
+{
+	if (likely(key->entry.key.data == NULL))
+		return wki_slots_get(&dict->table.root, key->hash, wki_entry_same_number, &key->entry.key.number, take,
+				     context);
+	return wki_slots_get(&dict->table.root, key->hash, wki_entry_same_key, &key->entry, take, context);
+}
+
+/* Storing: one attempt after another until one is decided. */
+struct wki_store {
+	/* What is wanted. */
+	wk_value_dict *dict;
+	const struct wki_value_key *key;
+	struct wki_control *control; /* of the value, held by the caller; NULL: a flight is stored */
+	bool replaces;               /* a live value that is there */
+	bool wants;                  /* a strong reference to a live value that is there */
+	/* What came of it. */
+	struct wki_entry *entry;       /* made when it is first needed; NULL if it was not stored */
+	void *found;                   /* with wants: the live value, owned by the caller */
+	struct wki_entry *flight;      /* somebody else's, with a hold of the caller's */
+	/* The store's own. */
+	struct wki_control *replaced; /* a strong value to be released outside the section */
+	bool stored;
+};
+
+/*
+ * wki_store_run - WK_CREATED: stored where nothing live was
+ *		   WK_OK: with replaces, stored in place of a live value; with wants, `found` was there
+ *		   WK_EEXISTS: a live value was there
+ *		   WK_EBUSY: a flight was to be stored and another one is pending: `flight`
+ *		   WK_ENOMEM: nothing has changed
+ */
+int wki_store_run(struct wki_store *store);
+
+/* wki_value_check - may this object be stored under this key? */
+int wki_value_check(const wk_value_dict *dict, wk_key key, const void *object);
+/* wki_value_check_key - may anything be stored under it? */
+int wki_value_check_key(const wk_value_dict *dict, wk_key key);
+
+#endif
