@@ -7,12 +7,7 @@
  *
  * Layer: runtime.
  */
-#if __has_include("collect/entry.h")
 #include "collect/entry.h"
-#define HAVE_ENTRY 1
-#else
-#define HAVE_ENTRY 0
-#endif
 #include "core/census.h"
 #include "core/control.h"
 #include "notify/queue.h"
@@ -28,16 +23,12 @@ static void kinds_run_deferred(struct wki_link *link)
 
 void (*const wki_reclaimers[WKI_KINDS])(struct wki_link *link) = {
 	[WKI_KIND_OBJECT] = wki_control_reclaim,
-#if HAVE_ENTRY
 	[WKI_KIND_ENTRY] = wki_entry_reclaim,
-#endif
 	[WKI_KIND_DEFERRED] = kinds_run_deferred,
 };
 
 const struct wki_watch_handler wki_watch_handlers[WKI_WATCH_KINDS] = {
-#if HAVE_ENTRY
 	[WKI_WATCH_ENTRY] = { .fired = wki_entry_fired, .leave = wki_entry_leave },
-#endif
 };
 
 bool (*const wki_deliver)(wk_queue *queue, wki_tagged tagged) = wki_queue_deliver;
