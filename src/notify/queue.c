@@ -290,7 +290,8 @@ size_t wk_queue_drain(wk_queue *queue, size_t budget)
 
 size_t wk_queue_pending(const wk_queue *queue)
 {
-	return queue == NULL ? 0 : queue_pending_now(queue);
+	/* Posts that a closed queue is about to refuse are counted for a moment. */
+	return queue == NULL || queue_state(queue) == QUEUE_CLOSED ? 0 : queue_pending_now(queue);
 }
 
 int wk_queue_wait(wk_queue *queue, uint64_t timeout_ns)
