@@ -5,8 +5,11 @@
  */
 #include "reclaim/runner.h"
 
+#include <pthread.h>
+
 #include "reclaim/backlog.h"
 #include "reclaim/grace.h"
+#include "reclaim/limbo.h"
 #include "reclaim/mailbox.h"
 #include "reclaim/service.h"
 #include "reclaim/thread.h"
@@ -21,7 +24,7 @@ static struct {
 	struct wki_event event; /* signalled when a mailbox was empty, when the awaited grace period is over, to stop */
 	_Alignas(64) wki_atomic_u64 awaited; /* ticket of the batch at hand; 0: none */
 	wki_atomic_u64 sealed_at;            /* when that batch was sealed; 0: none */
-	wki_atomic_u64 run;
+	wki_atomic_u64 begun, run;           /* written by whoever runs links */
 	wki_atomic_u32 stop;
 	wki_atomic_u32 polled; /* somebody polls in the runner's place */
 	/* The runner's own. */
@@ -62,16 +65,33 @@ static void runner_gather(struct wki_chain *chain, struct wki_mailbox *box)
 	}
 }
 
+static bool runner_is_stopping(void)
+{
+	/* RUN-6 acquire; pairs: RUN-7; weaker: not needed for memory; check: api/runtime_test */
+	return atomic_load_acquire(&runner.stop) != 0;
+}
+
+static uint64_t runner_begun(void)
+{
+	/* RUN-1 relaxed; pairs: none; weaker: not possible; check: api/runtime_test (one writer) */
+	return atomic_load_relaxed(&runner.begun);
+}
+
+/* Everything that has been begun is over, also what has ended its thread. */
+static void runner_count_run(void)
+{
+	/* RUN-2 relaxed; pairs: none; weaker: not possible; check: api/runtime_test (one writer) */
+	atomic_store_relaxed(&runner.run, runner_begun());
+}
+
 static void runner_run(struct wki_chain *chain)
 {
 	wki_tagged tagged = wki_chain_pop(chain);
 
-	/* RUN-1 relaxed; pairs: none; weaker: not possible; check: api/runtime_test (statistics; one writer) */
-	uint64_t run = atomic_load_relaxed(&runner.run);
-
+	/* RUN-14 relaxed; pairs: none; weaker: not possible; check: api/runtime_test (a barrier's mark carries it) */
+	atomic_store_relaxed(&runner.begun, runner_begun() + 1);
 	wki_reclaim(tagged);
-	/* RUN-2 relaxed; pairs: none; weaker: not possible; check: api/runtime_test */
-	atomic_store_relaxed(&runner.run, run + 1);
+	runner_count_run();
 }
 
 static size_t runner_run_urgent(size_t budget)
@@ -79,7 +99,7 @@ static size_t runner_run_urgent(size_t budget)
 	size_t done = 0;
 
 	runner_gather(&runner.urgent, &runner.now);
-	for (; runner.urgent.first != 0 && done < budget; done++)
+	for (; runner.urgent.first != 0 && done < budget && !runner_is_stopping(); done++)
 		runner_run(&runner.urgent);
 	return done;
 }
@@ -126,11 +146,13 @@ static size_t runner_run_batch(size_t budget)
 
 	if (runner_awaited() == 0 || !wki_grace_done(runner_awaited()))
 		return 0;
-	for (; runner.batch.first != 0 && done < budget; done++) {
+	while (runner.batch.first != 0 && done < budget && !runner_is_stopping()) {
 		if (done % RUNNER_STRIDE == 0)
 			done += runner_run_urgent(budget - done);
-		if (done < budget)
-			runner_run(&runner.batch);
+		if (done == budget)
+			break;
+		runner_run(&runner.batch);
+		done++;
 	}
 	if (runner.batch.first == 0)
 		runner_await(0);
@@ -146,22 +168,72 @@ size_t wki_runner_step(size_t budget)
 	return done;
 }
 
-size_t wki_runner_poll(size_t budget)
+static bool runner_claim(void)
 {
 	uint32_t idle = 0;
-	size_t done;
 
 	/* RUN-12 acquire; pairs: RUN-13; weaker: two pollers could run one batch; check: api/runtime_test under TSan */
-	if (!atomic_cas_acquire(&runner.polled, &idle, 1))
-		return 0;
-	runner_self = true;
-	done = wki_runner_step(budget);
-	if (wki_grace_step() && done < budget)
-		done += wki_runner_step(budget - done);
+	return atomic_cas_acquire(&runner.polled, &idle, 1);
+}
+
+/* Also when a callback has ended its thread. */
+static void runner_unclaim(void *unused)
+{
+	(void)unused;
+	runner_count_run();
 	runner_self = false;
 	/* RUN-13 release; pairs: RUN-12; weaker: as RUN-12; check: api/runtime_test under TSan */
 	atomic_store_release(&runner.polled, 0);
+	wki_event_signal(&runner.event);
+}
+
+static void runner_claim_wait(void)
+{
+	uint32_t seen;
+
+	for (;;) {
+		seen = wki_event_value(&runner.event);
+		if (runner_claim())
+			return;
+		(void)wki_event_wait(&runner.event, seen, WKI_NO_DEADLINE);
+	}
+}
+
+/* What both of our threads would do. */
+static size_t runner_poll_claimed(size_t budget)
+{
+	size_t done = wki_runner_step(budget);
+
+	if (!wki_grace_step())
+		return done;
+	wki_limbo_sweep();
+	return done < budget ? done + wki_runner_step(budget - done) : done;
+}
+
+size_t wki_runner_poll(size_t budget)
+{
+	volatile size_t done;
+
+	if (!runner_claim())
+		return 0;
+	runner_self = true;
+	pthread_cleanup_push(runner_unclaim, NULL);
+	done = runner_poll_claimed(budget);
+	pthread_cleanup_pop(1);
 	return done;
+}
+
+static void runner_stopped(void)
+{
+	/* RUN-8 relaxed; pairs: none; weaker: not possible; check: api/runtime_test (the thread is joined after) */
+	atomic_store_relaxed(&runner.stop, 0);
+}
+
+void wki_runner_rest(void)
+{
+	runner_claim_wait();
+	runner_stopped();
+	runner_unclaim(NULL);
 }
 
 void wki_runner_lost(void)
@@ -170,13 +242,8 @@ void wki_runner_lost(void)
 
 	if (thread != NULL)
 		thread->callback_depth = 0;
+	runner_count_run();
 	runner_self = false;
-}
-
-static bool runner_is_stopping(void)
-{
-	/* RUN-6 acquire; pairs: RUN-7; weaker: not needed for memory; check: api/runtime_test */
-	return atomic_load_acquire(&runner.stop) != 0;
 }
 
 void wki_runner_loop(void)
@@ -192,8 +259,7 @@ void wki_runner_loop(void)
 			break;
 		(void)wki_event_wait(&runner.event, seen, WKI_NO_DEADLINE);
 	}
-	/* RUN-8 relaxed; pairs: none; weaker: not possible; check: api/runtime_test (the thread is joined after) */
-	atomic_store_relaxed(&runner.stop, 0);
+	runner_stopped();
 	runner_self = false;
 }
 
@@ -219,14 +285,20 @@ void wki_runner_read(struct wki_runner_figures *figures)
 	uint64_t sealed_at = atomic_load_relaxed(&runner.sealed_at);
 
 	figures->lag_ns = sealed_at == 0 ? 0 : wki_now() - sealed_at;
+	figures->begun = runner_begun();
 	/* RUN-10 relaxed; pairs: none; weaker: not possible; check: api/runtime_test */
 	figures->run = atomic_load_relaxed(&runner.run);
 }
 
 uint64_t wki_runner_pending(void)
 {
+	uint64_t pending;
+
+	runner_claim_wait();
 	runner_gather(&runner.urgent, &runner.now);
 	if (runner_awaited() == 0)
 		runner_gather(&runner.batch, &runner.after_grace);
-	return runner.urgent.count + runner.batch.count;
+	pending = runner.urgent.count + runner.batch.count;
+	runner_unclaim(NULL);
+	return pending;
 }

@@ -30,6 +30,8 @@ void wki_runner_loop(void);
 void wki_runner_stop(void);
 /* wki_runner_lost - the thread is ending inside a callback */
 void wki_runner_lost(void);
+/* wki_runner_rest - after wki_runner_stop, where we have no threads: wait until nobody polls */
+void wki_runner_rest(void);
 
 /* wki_runner_step - by the runner: run what can be run without waiting, at most `budget` links; returns how many ran */
 size_t wki_runner_step(size_t budget);
@@ -42,11 +44,12 @@ void wki_runner_grace_over(uint64_t number);
 /* wki_runner_is_self - the caller is on the runner's thread (or is polling in its place) */
 bool wki_runner_is_self(void);
 
-/* wki_runner_pending - links that wait; only while nothing runs them */
+/* wki_runner_pending - links that wait; once nothing runs them any more */
 uint64_t wki_runner_pending(void);
 
 struct wki_runner_figures {
 	uint64_t lag_ns; /* age of the batch at hand */
+	uint64_t begun;  /* links whose run has begun so far */
 	uint64_t run;    /* links run so far */
 };
 void wki_runner_read(struct wki_runner_figures *figures);

@@ -11,8 +11,10 @@
 #include <stdio.h>
 
 #include "reclaim/grace.h"
+#include "reclaim/limbo.h"
 #include "reclaim/runner.h"
 #include "reclaim/thread.h"
+#include "sync/event.h"
 #include "weakref/common.h"
 
 wki_atomic_u32 wki_service;
@@ -109,6 +111,12 @@ static int service_make_threads(void)
 	return status;
 }
 
+static enum wki_service_state service_state(void)
+{
+	/* SVC-5 acquire; pairs: SVC-2; weaker: as SVC-1; check: api/runtime_test */
+	return (enum wki_service_state)atomic_load_acquire(&wki_service);
+}
+
 static void service_set(enum wki_service_state state)
 {
 	/* SVC-2 release; pairs: SVC-1; weaker: as SVC-1; check: api/runtime_test */
@@ -127,36 +135,41 @@ static int service_begin_locked(bool threads)
 	return WK_OK;
 }
 
-int wki_service_begin(bool threads)
+int wki_service_begin(bool threads, int (*prepare)(const void *options), const void *options)
 {
-	int status;
+	int status = WK_EEXISTS;
 
 	pthread_mutex_lock(&service_lock);
-	status = service_begin_locked(threads);
+	if (service_state() != WKI_SERVICE_RUNNING) {
+		status = prepare(options);
+		if (status >= 0)
+			status = service_begin_locked(threads);
+	}
 	pthread_mutex_unlock(&service_lock);
 	return status;
 }
 
+/*
+ * Not NEW. No lock: a shutdown waits, with the lock held, for destructors that may come here. What is still run
+ * while it waits may construct.
+ */
+static int service_answer(enum wki_service_state state)
+{
+	if (state == WKI_SERVICE_RUNNING || (state == WKI_SERVICE_CLOSING && wki_thread_in_callback()))
+		return WK_OK;
+	return WK_ESHUTDOWN;
+}
+
 int wki_service_need_slow(void)
 {
+	enum wki_service_state state = service_state();
 	int status;
 
+	if (state != WKI_SERVICE_NEW)
+		return service_answer(state);
 	pthread_mutex_lock(&service_lock);
-	/* SVC-5 relaxed; pairs: none; weaker: not possible; check: api/runtime_test (under the lock) */
-	switch (atomic_load_relaxed(&wki_service)) {
-	case WKI_SERVICE_NEW:
-		status = service_begin_locked(true);
-		break;
-	case WKI_SERVICE_RUNNING:
-		status = WK_OK;
-		break;
-	case WKI_SERVICE_CLOSING:
-		/* What is still run may construct: the shutdown waits for it. */
-		status = wki_thread_in_callback() ? WK_OK : WK_ESHUTDOWN;
-		break;
-	default:
-		status = WK_ESHUTDOWN;
-	}
+	state = service_state();
+	status = state == WKI_SERVICE_NEW ? service_begin_locked(true) : service_answer(state);
 	pthread_mutex_unlock(&service_lock);
 	return status;
 }
@@ -172,17 +185,34 @@ bool wki_service_has_threads(void)
 	return atomic_load_acquire(&service_threads) != 0;
 }
 
-void wki_service_end(void)
+/* What the caller and our own threads have retired gets its grace period, if there is time for one. */
+static void service_settle_limbo(uint64_t deadline_ns)
 {
+	struct wki_thread *thread = wki_thread_if_any();
+
+	if (thread != NULL)
+		wki_limbo_seal(thread);
+	(void)wki_grace_wait(wki_grace_ticket(), deadline_ns);
+}
+
+void wki_service_end(uint64_t deadline_ns)
+{
+	bool threads = wki_service_has_threads();
+
 	pthread_mutex_lock(&service_lock);
-	if (wki_service_has_threads()) {
-		wki_runner_stop();
+	wki_runner_stop();
+	if (threads)
 		pthread_join(service_runner, NULL);
+	else
+		wki_runner_rest();
+	service_settle_limbo(deadline_ns);
+	if (threads) {
 		wki_grace_stop();
 		pthread_join(service_grace, NULL);
-		/* SVC-6 release; pairs: SVC-4; weaker: not needed for memory; check: api/runtime_test */
-		atomic_store_release(&service_threads, 0);
 	}
+	/* SVC-6 release; pairs: SVC-4; weaker: not needed for memory; check: api/runtime_test */
+	atomic_store_release(&service_threads, 0);
 	service_set(WKI_SERVICE_OFF);
+	wki_limbo_sweep(); /* in the grace thread's place: it is gone */
 	pthread_mutex_unlock(&service_lock);
 }

@@ -20,12 +20,17 @@ enum wki_service_state { WKI_SERVICE_NEW, WKI_SERVICE_RUNNING, WKI_SERVICE_CLOSI
 
 extern wki_atomic_u32 wki_service; /* enum wki_service_state; written under the service's lock */
 
-/* wki_service_begin - make it RUNNING; `threads` false: the program polls. WK_ENOMEM: no thread could be made. */
-int wki_service_begin(bool threads);
+/*
+ * wki_service_begin - make it RUNNING; `threads` false: the program polls
+ *
+ * prepare(options) comes first, while no constructor can start the service by itself; its failure is the result.
+ * WK_EEXISTS: it runs already. WK_ENOMEM: no thread could be made.
+ */
+int wki_service_begin(bool threads, int (*prepare)(const void *options), const void *options);
 /* wki_service_close - constructors fail from now on */
 void wki_service_close(void);
-/* wki_service_end - stop the threads; what is still in the mailboxes stays there */
-void wki_service_end(void);
+/* wki_service_end - stop the threads; what is still in the mailboxes stays there, limbo is emptied if the deadline allows */
+void wki_service_end(uint64_t deadline_ns);
 
 /* wki_service_need_slow - start with the defaults if nobody has started; WK_ESHUTDOWN after the end */
 int wki_service_need_slow(void);
