@@ -325,7 +325,8 @@ int main(void)
 		cmocka_unit_test(test_cleanup_macros),
 		cmocka_unit_test(test_census_is_exact),
 		cmocka_unit_test(test_census_errors),
+		cmocka_unit_test(test_the_accounts_balance),
 	};
 
-	return cmocka_run_group_tests(tests, runtime_setup, runtime_teardown);
+	return cmocka_run_group_tests(tests, runtime_setup, NULL);
 }
