@@ -185,6 +185,11 @@ uint64_t stress_wins(unsigned race, enum stress_side side)
 	return wins;
 }
 
+void stress_add_wins(unsigned race, enum stress_side side, uint64_t wins)
+{
+	harness_workers[0].wins[race][side] += wins;
+}
+
 /* Running. */
 
 static void *harness_work(void *argument)

@@ -107,6 +107,8 @@ static inline void stress_win(struct stress_worker *worker, unsigned race, enum 
 
 /* stress_wins - a race's wins of one side, all workers taken together; for settle */
 uint64_t stress_wins(unsigned race, enum stress_side side);
+/* stress_add_wins - wins that were counted elsewhere; in settle */
+void stress_add_wins(unsigned race, enum stress_side side, uint64_t wins);
 
 /* Statistics that are kept where no worker is known, as in destructors. */
 static inline void stress_count(wki_atomic_u64 *count)
