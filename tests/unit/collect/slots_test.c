@@ -1,0 +1,540 @@
+/*
+ * collect/slots.h and collect/move.h by one thread: places, stores, migrations, late helpers
+ *
+ * Entries are toys: a hash, a key, whether they are worth moving. What several threads do to each other
+ * is explored in tests/explore.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "collect/move.h"
+#include "collect/slots.h"
+
+struct wki_entry {
+	_Alignas(16) uint64_t hash;
+	uint64_t key;
+	bool dead;
+	int dropped;
+};
+
+#define SHIFT(bits) (63u - (bits))
+
+/* Buckets may be refused, and are counted. */
+struct memory {
+	int buckets, refuse;
+};
+
+static uint64_t toy_hash(const struct wki_entry *entry)
+{
+	return entry->hash;
+}
+
+static bool toy_is_kept(const struct wki_entry *entry)
+{
+	return !entry->dead;
+}
+
+static void toy_dropped(void *context, struct wki_entry *entry)
+{
+	(void)context;
+	entry->dropped++;
+}
+
+static struct wki_bucket *toy_bucket_new(void *context)
+{
+	struct memory *memory = context;
+	struct wki_bucket *bucket;
+
+	if (memory->refuse > 0 && memory->refuse-- == 1)
+		return NULL;
+	bucket = aligned_alloc(64, sizeof(*bucket));
+	memset(bucket, 0, sizeof(*bucket));
+	memory->buckets++;
+	return bucket;
+}
+
+static void toy_bucket_free(void *context, struct wki_bucket *bucket)
+{
+	struct memory *memory = context;
+
+	memory->buckets--;
+	free(bucket);
+}
+
+static const struct wki_slots_ops ops = { toy_hash, toy_is_kept, toy_dropped, toy_bucket_new, toy_bucket_free };
+
+static bool toy_same(const struct wki_entry *entry, uint64_t hash, const void *key)
+{
+	return entry->hash == hash && entry->key == *(const uint64_t *)key;
+}
+
+static void *toy_take(struct wki_entry *entry, void *context)
+{
+	(void)context;
+	return entry->dead ? NULL : entry;
+}
+
+struct toys {
+	struct memory memory;
+	wki_array_root root;
+	struct wki_array array[4];
+	unsigned arrays;
+};
+
+static struct wki_array *array_new(struct toys *toys, unsigned bits)
+{
+	struct wki_array *array = &toys->array[toys->arrays++];
+
+	array->shift = SHIFT(bits);
+	array->buckets = aligned_alloc(64, sizeof(struct wki_bucket) << bits);
+	memset(array->buckets, 0, sizeof(struct wki_bucket) << bits);
+	return array;
+}
+
+static int toys_setup(void **state)
+{
+	*state = calloc(1, sizeof(struct toys));
+	return *state == NULL ? -1 : 0;
+}
+
+static void free_overflow(struct toys *toys, struct wki_array *array)
+{
+	size_t home;
+
+	for (home = 0; home < wki_slots_buckets(array); home++) {
+		struct wki_bucket *bucket = wki_word_bucket(wki_slots_load(&array->buckets[home].next)), *next;
+
+		for (; bucket != NULL; bucket = next) {
+			next = wki_word_bucket(wki_slots_load(&bucket->next));
+			toy_bucket_free(&toys->memory, bucket);
+		}
+	}
+}
+
+/* Every bucket that was made and not given back is in an array. */
+static int toys_teardown(void **state)
+{
+	struct toys *toys = *state;
+	int leaked;
+
+	for (unsigned i = 0; i < toys->arrays; i++) {
+		free_overflow(toys, &toys->array[i]);
+		free(toys->array[i].buckets);
+	}
+	leaked = toys->memory.buckets;
+	free(toys);
+	return leaked;
+}
+
+/* A hash with its home in the top bits, its start and its tag where they are looked for. */
+static uint64_t hash_of(unsigned home_byte, unsigned start, unsigned tag)
+{
+	uint64_t middle = (start * 256 + 255) / 7;
+
+	assert_int_equal(wki_hash_start(middle << 16), start);
+	return (uint64_t)home_byte << 56 | middle << 16 | tag;
+}
+
+static struct wki_place place_of(struct toys *toys, uint64_t hash, uint64_t key)
+{
+	return wki_slots_find(wki_slots_route(&toys->root, hash), hash, toy_same, &key);
+}
+
+static struct wki_entry *get(struct toys *toys, uint64_t hash, uint64_t key)
+{
+	return wki_slots_get(&toys->root, hash, toy_same, &key, toy_take, NULL);
+}
+
+static enum wki_stored store(struct toys *toys, struct wki_entry *entry)
+{
+	struct wki_place place = place_of(toys, entry->hash, entry->key);
+
+	return wki_slots_store(&place, entry->hash, entry, &ops, &toys->memory);
+}
+
+static void test_words(void **state)
+{
+	struct wki_entry entry = { .hash = 0 };
+	uint64_t word = wki_word_of(&entry, 0);
+
+	(void)state;
+	assert_ptr_equal(wki_word_entry(word), &entry);
+	assert_ptr_equal(wki_word_entry(word | WKI_FROZEN), &entry);
+	assert_true((word & WKI_WORD_TAG) != 0); /* a tag is never 0: EMPTY and DROPPED fit none */
+	assert_null(wki_word_entry(0));
+	assert_null(wki_word_entry(WKI_FROZEN));
+	assert_null(wki_word_entry(WKI_DROPPED));
+	assert_int_equal(sizeof(struct wki_bucket), 64);
+}
+
+static void test_first_free_place_of_the_probe_order(void **state)
+{
+	struct toys *toys = *state;
+	struct wki_entry entry[7];
+	struct wki_array *array = array_new(toys, 0);
+
+	wki_slots_init(&toys->root, array);
+	for (unsigned i = 0; i < 7; i++) {
+		entry[i] = (struct wki_entry){ .hash = hash_of(i, 5, i), .key = i };
+		assert_int_equal(store(toys, &entry[i]), WKI_STORED);
+		/* Cyclic from 5: 5 6 0 1 2 3 4. */
+		assert_ptr_equal(wki_word_entry(wki_slots_load(&array->buckets[0].slot[(5 + i) % 7])), &entry[i]);
+	}
+	for (unsigned i = 0; i < 7; i++)
+		assert_ptr_equal(get(toys, entry[i].hash, i), &entry[i]);
+	assert_null(get(toys, hash_of(0, 5, 0), 77));
+}
+
+static void test_overflow_begins_at_the_start(void **state)
+{
+	struct toys *toys = *state;
+	struct wki_entry entry[16];
+	struct wki_array *array = array_new(toys, 0);
+	struct wki_bucket *second;
+
+	wki_slots_init(&toys->root, array);
+	for (unsigned i = 0; i < 16; i++) {
+		entry[i] = (struct wki_entry){ .hash = hash_of(0, 3, 9), .key = i };
+		assert_int_equal(store(toys, &entry[i]), WKI_STORED);
+	}
+	second = wki_word_bucket(wki_slots_load(&array->buckets[0].next));
+	assert_non_null(second);
+	assert_ptr_equal(wki_word_entry(wki_slots_load(&second->slot[3])), &entry[7]);
+	assert_int_equal(toys->memory.buckets, 2);
+	for (unsigned i = 0; i < 16; i++)
+		assert_ptr_equal(get(toys, entry[i].hash, i), &entry[i]);
+}
+
+static void test_no_memory_for_overflow_changes_nothing(void **state)
+{
+	struct toys *toys = *state;
+	struct wki_entry entry[8];
+	struct wki_array *array = array_new(toys, 0);
+
+	wki_slots_init(&toys->root, array);
+	for (unsigned i = 0; i < 8; i++)
+		entry[i] = (struct wki_entry){ .hash = hash_of(0, 0, 1), .key = i };
+	for (unsigned i = 0; i < 7; i++)
+		assert_int_equal(store(toys, &entry[i]), WKI_STORED);
+	toys->memory.refuse = 1;
+	assert_int_equal(store(toys, &entry[7]), WKI_STORE_NO_MEMORY);
+	assert_int_equal(wki_slots_load(&array->buckets[0].next), 0);
+	assert_int_equal(store(toys, &entry[7]), WKI_STORED);
+}
+
+/* Somebody stored between the find and the store: the second finds the slot taken, whoever it is. */
+static void test_a_lost_race_is_told(void **state)
+{
+	struct toys *toys = *state;
+	struct wki_entry one = { .hash = hash_of(0, 0, 1), .key = 1 }, two = one;
+	struct wki_place place;
+
+	wki_slots_init(&toys->root, array_new(toys, 0));
+	place = place_of(toys, one.hash, 1);
+	assert_int_equal(store(toys, &one), WKI_STORED);
+	assert_int_equal(wki_slots_store(&place, two.hash, &two, &ops, &toys->memory), WKI_STORE_AGAIN);
+	assert_ptr_equal(get(toys, one.hash, 1), &one);
+}
+
+/* The same at the end of a full bucket: the bucket that came too late is given back. */
+static void test_a_lost_overflow_is_given_back(void **state)
+{
+	struct toys *toys = *state;
+	struct wki_entry entry[9];
+	struct wki_place place;
+
+	wki_slots_init(&toys->root, array_new(toys, 0));
+	for (unsigned i = 0; i < 9; i++)
+		entry[i] = (struct wki_entry){ .hash = hash_of(0, 2, 1), .key = i };
+	for (unsigned i = 0; i < 7; i++)
+		assert_int_equal(store(toys, &entry[i]), WKI_STORED);
+	place = place_of(toys, entry[8].hash, 8);
+	assert_int_equal(store(toys, &entry[7]), WKI_STORED);
+	assert_int_equal(wki_slots_store(&place, entry[8].hash, &entry[8], &ops, &toys->memory), WKI_STORE_AGAIN);
+	assert_int_equal(toys->memory.buckets, 1);
+}
+
+/* A ghost keeps the slot for its key: it comes back in place. */
+static void test_a_ghost_is_replaced_in_place(void **state)
+{
+	struct toys *toys = *state;
+	struct wki_entry one = { .hash = hash_of(0, 6, 1), .key = 1 }, again = one, other = { .hash = one.hash, .key = 2 };
+	struct wki_array *array = array_new(toys, 0);
+
+	wki_slots_init(&toys->root, array);
+	assert_int_equal(store(toys, &one), WKI_STORED);
+	assert_int_equal(store(toys, &other), WKI_STORED);
+	one.dead = true;
+	assert_null(get(toys, one.hash, 1));
+	assert_ptr_equal(get(toys, other.hash, 2), &other);
+	assert_int_equal(store(toys, &again), WKI_STORED);
+	assert_ptr_equal(wki_word_entry(wki_slots_load(&array->buckets[0].slot[6])), &again);
+	assert_ptr_equal(get(toys, one.hash, 1), &again);
+}
+
+/* A place whose entry is dead may be taken for absent only while nobody has stored the key anew. */
+static void test_settled(void **state)
+{
+	struct toys *toys = *state;
+	struct wki_entry one = { .hash = hash_of(0, 6, 1), .key = 1 }, again = one;
+	struct wki_place place;
+
+	wki_slots_init(&toys->root, array_new(toys, 0));
+	(void)store(toys, &one);
+	place = place_of(toys, one.hash, 1);
+	one.dead = true;
+	assert_true(wki_slots_is_settled(&toys->root, one.hash, &place));
+	(void)store(toys, &again);
+	assert_false(wki_slots_is_settled(&toys->root, one.hash, &place));
+}
+
+/* Fill an array of 2^bits buckets with `count` entries each, every third one dead. */
+static struct wki_entry *fill(struct toys *toys, unsigned bits, unsigned count)
+{
+	struct wki_entry *entry = aligned_alloc(16, sizeof(*entry) * (count << bits));
+
+	wki_slots_init(&toys->root, array_new(toys, bits));
+	for (unsigned i = 0; i < count << bits; i++) {
+		/* Two bits below the home's decide where a growing table puts it. */
+		entry[i] = (struct wki_entry){
+			.hash = hash_of((i % (1u << bits)) << (8 - bits) | (i * 37 & (0xffu >> bits)), i % 7, i % 3), .key = i
+		};
+		assert_int_equal(store(toys, &entry[i]), WKI_STORED);
+	}
+	for (unsigned i = 0; i < count << bits; i += 3)
+		entry[i].dead = true;
+	return entry;
+}
+
+static void check_all(struct toys *toys, const struct wki_entry *entry, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		if (entry[i].dead)
+			assert_null(get(toys, entry[i].hash, entry[i].key));
+		else
+			assert_ptr_equal(get(toys, entry[i].hash, entry[i].key), &entry[i]);
+	}
+}
+
+/* A whole migration, checked after every unit: what is live stays, what is dead is dropped, once. */
+static void migrate(struct toys *toys, unsigned from, unsigned to, unsigned count)
+{
+	struct wki_entry *entry = fill(toys, from, count);
+	struct wki_array *array = wki_slots_current(&toys->root), *next = array_new(toys, to);
+	size_t units = (size_t)1 << (from < to ? from : to), unit;
+
+	assert_true(wki_slots_start(array, next));
+	assert_false(wki_slots_start(array, next));
+	assert_int_equal(wki_slots_units(array, next), units);
+	for (unit = 0; unit < units; unit++) {
+		assert_false(wki_slots_finish(&toys->root, array, next));
+		assert_true(wki_slots_help(array, next, &ops, &toys->memory));
+		assert_int_equal(wki_slots_frontier(array), unit + 1);
+		check_all(toys, entry, count << from);
+	}
+	for (unsigned i = 0; i < count << from; i++)
+		assert_int_equal(entry[i].dropped, entry[i].dead);
+	assert_true(wki_slots_finish(&toys->root, array, next));
+	assert_false(wki_slots_finish(&toys->root, array, next));
+	assert_ptr_equal(wki_slots_current(&toys->root), next);
+	check_all(toys, entry, count << from);
+	free(entry);
+}
+
+static void test_grow(void **state)
+{
+	migrate(*state, 2, 3, 5);
+}
+
+static void test_grow_with_overflow(void **state)
+{
+	migrate(*state, 2, 3, 40);
+}
+
+static void test_sweep(void **state)
+{
+	migrate(*state, 3, 3, 6);
+}
+
+static void test_sweep_with_overflow(void **state)
+{
+	migrate(*state, 1, 1, 30);
+}
+
+static void test_shrink(void **state)
+{
+	migrate(*state, 3, 2, 3);
+}
+
+static void test_shrink_with_overflow(void **state)
+{
+	migrate(*state, 3, 2, 20);
+}
+
+/* The only bucket there is grows, and becomes the only one again. */
+static void test_grow_from_one_bucket(void **state)
+{
+	migrate(*state, 0, 1, 12);
+}
+
+static void test_shrink_to_one_bucket(void **state)
+{
+	migrate(*state, 1, 0, 9);
+}
+
+/* A mover that comes when everything is done, with the array in its hand, changes nothing. */
+static void test_a_late_mover_changes_nothing(void **state)
+{
+	struct toys *toys = *state;
+	struct wki_entry *entry = fill(toys, 1, 20), extra = { .hash = hash_of(0, 0, 5), .key = 1000 };
+	struct wki_array *array = wki_slots_current(&toys->root), *next = array_new(toys, 2);
+	int buckets;
+
+	assert_true(wki_slots_start(array, next));
+	assert_true(wki_slots_help(array, next, &ops, &toys->memory));
+	assert_int_equal(store(toys, &extra), WKI_STORED); /* in the next array already */
+	entry[1].dead = true;
+	buckets = toys->memory.buckets;
+	assert_true(wki_slots_move(array, next, 0, &ops, &toys->memory));
+	wki_slots_advance(array, next);
+	assert_int_equal(wki_slots_frontier(array), 1);
+	assert_int_equal(toys->memory.buckets, buckets);
+	assert_int_equal(entry[1].dropped, 0);
+	assert_ptr_equal(get(toys, extra.hash, 1000), &extra);
+	check_all(toys, entry, 40);
+	free(entry);
+}
+
+/* Units move in any order; authority passes in theirs. */
+static void test_authority_passes_in_order(void **state)
+{
+	struct toys *toys = *state;
+	struct wki_entry *entry = fill(toys, 2, 5);
+	struct wki_array *array = wki_slots_current(&toys->root), *next = array_new(toys, 3);
+
+	assert_true(wki_slots_start(array, next));
+	assert_true(wki_slots_move(array, next, 1, &ops, &toys->memory));
+	assert_true(wki_slots_move(array, next, 2, &ops, &toys->memory));
+	wki_slots_advance(array, next);
+	assert_int_equal(wki_slots_frontier(array), 0);
+	assert_ptr_equal(wki_slots_route(&toys->root, hash_of(0x40, 0, 0)), array);
+	check_all(toys, entry, 20);
+	assert_true(wki_slots_move(array, next, 0, &ops, &toys->memory));
+	wki_slots_advance(array, next);
+	assert_int_equal(wki_slots_frontier(array), 3);
+	assert_ptr_equal(wki_slots_route(&toys->root, hash_of(0x80, 0, 0)), next);
+	assert_ptr_equal(wki_slots_route(&toys->root, hash_of(0xc0, 0, 0)), array);
+	check_all(toys, entry, 20);
+	free(entry);
+}
+
+/* Helpers spread over the window; when it is full they do the frontier's unit, whoever claimed that. */
+static void test_claims(void **state)
+{
+	struct toys *toys = *state;
+	struct wki_array *array = array_new(toys, 6);
+	size_t i;
+
+	for (i = 0; i < WKI_WINDOW; i++)
+		assert_int_equal(wki_slots_claim(array, 64), i);
+	assert_int_equal(wki_slots_claim(array, 64), 0);
+	assert_int_equal(wki_slots_claim(array, 4), 0);
+}
+
+/* A store into a unit that is frozen is told so; passing moves that unit and all before it. */
+static void test_pass(void **state)
+{
+	struct toys *toys = *state;
+	struct wki_entry *entry = fill(toys, 2, 5), extra = { .hash = hash_of(0x80, 0, 5), .key = 1000 };
+	struct wki_array *array = wki_slots_current(&toys->root), *next = array_new(toys, 2);
+	struct wki_place place;
+
+	assert_true(wki_slots_start(array, next));
+	(void)wki_slots_freeze(&array->buckets[2].slot[0], &ops, &toys->memory);
+	for (unsigned i = 0; i < 7; i++)
+		(void)wki_slots_freeze(&array->buckets[2].slot[i], &ops, &toys->memory);
+	place = place_of(toys, extra.hash, extra.key);
+	assert_int_equal(wki_slots_store(&place, extra.hash, &extra, &ops, &toys->memory), WKI_STORE_FROZEN);
+	assert_true(wki_slots_pass(array, extra.hash, &ops, &toys->memory));
+	assert_int_equal(wki_slots_frontier(array), 3);
+	assert_int_equal(store(toys, &extra), WKI_STORED);
+	check_all(toys, entry, 20);
+	free(entry);
+}
+
+/* A full bucket whose NEXT is frozen takes nothing more. */
+static void test_nothing_is_appended_to_what_is_frozen(void **state)
+{
+	struct toys *toys = *state;
+	struct wki_entry *entry = fill(toys, 0, 7), extra = { .hash = hash_of(0, 0, 5), .key = 1000 };
+	struct wki_array *array = wki_slots_current(&toys->root);
+	struct wki_place place;
+
+	assert_null(wki_slots_freeze_next(&array->buckets[0]));
+	place = place_of(toys, extra.hash, extra.key);
+	assert_int_equal(wki_slots_store(&place, extra.hash, &extra, &ops, &toys->memory), WKI_STORE_FROZEN);
+	free(entry);
+}
+
+/*
+ * Without memory for the destination's overflow the unit stays where it is, frozen: it can be read, not written, and
+ * nothing is lost; with memory it moves. Every allocation of the move in turn.
+ */
+static void test_no_memory_for_a_move(void **state)
+{
+	struct toys *toys = *state;
+	struct wki_entry *entry = fill(toys, 1, 40);
+	struct wki_array *array = wki_slots_current(&toys->root), *next = array_new(toys, 0);
+	int buckets = toys->memory.buckets, failures;
+
+	assert_true(wki_slots_start(array, next));
+	for (failures = 0;; failures++) {
+		toys->memory.refuse = failures + 1;
+		if (wki_slots_help(array, next, &ops, &toys->memory))
+			break;
+		assert_int_equal(toys->memory.buckets, buckets);
+		assert_int_equal(wki_slots_frontier(array), 0);
+		check_all(toys, entry, 80);
+	}
+	toys->memory.refuse = 0;
+	assert_true(failures >= 7); /* 53 live entries in one bucket's chain */
+	assert_int_equal(wki_slots_frontier(array), 1);
+	check_all(toys, entry, 80);
+	free(entry);
+}
+
+#define TOY_TEST(test) cmocka_unit_test_setup_teardown(test, toys_setup, toys_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_words),
+		TOY_TEST(test_first_free_place_of_the_probe_order),
+		TOY_TEST(test_overflow_begins_at_the_start),
+		TOY_TEST(test_no_memory_for_overflow_changes_nothing),
+		TOY_TEST(test_a_lost_race_is_told),
+		TOY_TEST(test_a_lost_overflow_is_given_back),
+		TOY_TEST(test_a_ghost_is_replaced_in_place),
+		TOY_TEST(test_settled),
+		TOY_TEST(test_grow),
+		TOY_TEST(test_grow_with_overflow),
+		TOY_TEST(test_sweep),
+		TOY_TEST(test_sweep_with_overflow),
+		TOY_TEST(test_shrink),
+		TOY_TEST(test_shrink_with_overflow),
+		TOY_TEST(test_grow_from_one_bucket),
+		TOY_TEST(test_shrink_to_one_bucket),
+		TOY_TEST(test_a_late_mover_changes_nothing),
+		TOY_TEST(test_authority_passes_in_order),
+		TOY_TEST(test_claims),
+		TOY_TEST(test_pass),
+		TOY_TEST(test_nothing_is_appended_to_what_is_frozen),
+		TOY_TEST(test_no_memory_for_a_move),
+	};
+
+	return cmocka_run_group_tests_name("collect/slots", tests, NULL, NULL);
+}
