@@ -105,9 +105,9 @@ void wki_limbo_seal(struct wki_thread *thread)
 	if (limbo->open.first == 0)
 		return;
 	ticket = wki_grace_ticket();
-	batch = limbo_place(limbo, ticket);
-	if (batch == NULL)
-		return; /* not reached, see limbo.h; the open batch would only wait for the next seal */
+	/* The sweeper may walk the places in step with us; it walks them once, and leaves them empty. */
+	while ((batch = limbo_place(limbo, ticket)) == NULL)
+		;
 	wki_backlog_add(limbo->open.count, (int64_t)limbo->open.bytes);
 	batch->ticket = ticket;
 	wki_chain_splice(&batch->chain, &limbo->open);
