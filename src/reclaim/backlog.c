@@ -18,6 +18,8 @@
 static struct wki_backlog_marks backlog_marks = {
 	.soft_objects = UINT64_C(1) << 20,
 	.soft_bytes = UINT64_C(64) << 20,
+	.hard_objects = UINT64_MAX,
+	.hard_bytes = UINT64_MAX,
 	.throttle_ns = 1000000,
 };
 static struct {
@@ -74,7 +76,8 @@ void wki_backlog_note(int64_t objects, int64_t bytes)
 	}
 	noted = (int64_t)backlog_gather(&thread->noted_objects, objects);
 	noted_bytes = (int64_t)backlog_gather(&thread->noted_bytes, bytes);
-	if (noted > -(int64_t)WKI_BACKLOG_DEBT && noted < (int64_t)WKI_BACKLOG_DEBT && noted_bytes < BACKLOG_NOTE_BYTES)
+	if (noted > -(int64_t)WKI_BACKLOG_DEBT && noted < (int64_t)WKI_BACKLOG_DEBT &&
+	    noted_bytes > -BACKLOG_NOTE_BYTES && noted_bytes < BACKLOG_NOTE_BYTES)
 		return;
 	backlog_tell(noted, noted_bytes);
 	(void)backlog_gather(&thread->noted_objects, -noted);
@@ -125,21 +128,34 @@ static bool backlog_may_wait(void)
 {
 	const struct wki_thread *thread = wki_thread_if_any();
 
-	return backlog_marks.throttle_ns != 0 && wki_service_has_threads() && (thread == NULL || (thread->callback_depth == 0 && !thread->reclaimer)) &&
-	       !wki_read_ongoing();
+	return backlog_marks.throttle_ns != 0 && wki_service_has_threads() && !wki_thread_in_callback() &&
+	       (thread == NULL || wki_thread_use(thread) != WKI_THREAD_RECLAIMER) && !wki_read_ongoing();
+}
+
+static bool backlog_above_soft(const struct wki_backlog_figures *figures)
+{
+	return figures->objects > backlog_marks.soft_objects || figures->bytes > backlog_marks.soft_bytes;
+}
+
+static bool backlog_above_hard(const struct wki_backlog_figures *figures)
+{
+	return figures->objects > backlog_marks.hard_objects || figures->bytes > backlog_marks.hard_bytes;
 }
 
 bool wki_backlog_brake(void)
 {
-	uint64_t objects = backlog_clamp(backlog_objects()), bytes = backlog_clamp(backlog_bytes());
+	struct wki_backlog_figures figures = {
+		.objects = backlog_clamp(backlog_objects()),
+		.bytes = backlog_clamp(backlog_bytes()),
+	};
 
-	if (likely(objects <= backlog_marks.soft_objects && bytes <= backlog_marks.soft_bytes))
+	if (likely(!backlog_above_soft(&figures) && !backlog_above_hard(&figures)))
 		return true;
-	if (backlog_may_wait()) {
+	wki_backlog_read(&figures); /* threads may not have told of what is over */
+	if (backlog_above_soft(&figures) && backlog_may_wait()) {
 		/* BKL-11 relaxed; pairs: none; weaker: not possible; check: as BKL-1 */
 		(void)atomic_fetch_add_relaxed(&backlog.throttled, 1);
 		(void)wki_grace_wait(wki_grace_ticket(), wki_deadline_after(backlog_marks.throttle_ns));
 	}
-	return (backlog_marks.hard_objects == 0 || objects <= backlog_marks.hard_objects) &&
-	       (backlog_marks.hard_bytes == 0 || bytes <= backlog_marks.hard_bytes);
+	return !backlog_above_hard(&figures);
 }

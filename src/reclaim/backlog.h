@@ -17,7 +17,7 @@
 
 struct wki_backlog_marks {
 	uint64_t soft_objects, soft_bytes;
-	uint64_t hard_objects, hard_bytes; /* 0: none */
+	uint64_t hard_objects, hard_bytes; /* UINT64_MAX: none */
 	uint64_t throttle_ns;              /* longest wait; 0: no throttle */
 };
 

@@ -55,7 +55,7 @@ void wki_cache_free(void *memory, size_t size)
 
 	size = cache_round(size);
 	if (thread == NULL || class >= WKI_CACHE_CLASSES || thread->cache.bytes + size > CACHE_BUDGET ||
-	    thread->reclaimer || !wki_memory_is_malloc()) {
+	    wki_thread_use(thread) == WKI_THREAD_RECLAIMER || !wki_memory_is_malloc()) {
 		wki_free(NULL, memory, size, WKI_ALIGNMENT);
 		return;
 	}

@@ -238,10 +238,6 @@ void wki_runner_rest(void)
 
 void wki_runner_lost(void)
 {
-	struct wki_thread *thread = wki_thread_if_any();
-
-	if (thread != NULL)
-		thread->callback_depth = 0;
 	runner_count_run();
 	runner_self = false;
 }

@@ -47,25 +47,18 @@ static void service_enter(const char *name)
 {
 	struct wki_thread *thread = wki_thread_self();
 
-	if (thread != NULL)
-		thread->reclaimer = true;
+	if (thread != NULL) {
+		/* SVC-7 relaxed; pairs: none; weaker: not possible; check: api/runtime_test (statistics) */
+		atomic_store_relaxed(&thread->use, WKI_THREAD_RECLAIMER);
+	}
 	pthread_setname_np(pthread_self(), name);
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
-}
-
-static void service_leave(void)
-{
-	struct wki_thread *thread = wki_thread_if_any();
-
-	if (thread != NULL)
-		thread->reclaimer = false;
 }
 
 static void *service_grace_main(void *unused)
 {
 	service_enter("weakref-grace");
 	wki_grace_loop();
-	service_leave();
 	return unused;
 }
 
@@ -88,7 +81,6 @@ static void *service_runner_main(void *unused)
 	pthread_cleanup_push(service_runner_lost, NULL);
 	wki_runner_loop();
 	pthread_cleanup_pop(0);
-	service_leave();
 	return unused;
 }
 

@@ -10,6 +10,7 @@
 #include "base/memory.h"
 
 _Thread_local struct wki_thread *wki_thread_current;
+_Thread_local uint32_t wki_callback_depth;
 static _Thread_local bool thread_parted; /* the thread's destructor has run: no second record */
 
 static WKI_ATOMIC_POINTER(struct wki_thread) thread_list;
@@ -26,7 +27,7 @@ static void thread_end(void *argument)
 	wki_thread_parting(thread);
 	wki_thread_current = NULL;
 	/* THR-1 release; pairs: THR-2; weaker: the next owner could see this thread's half-done writes; check: unit/reclaim/thread_test */
-	atomic_store_release(&thread->in_use, 0);
+	atomic_store_release(&thread->use, WKI_THREAD_FREE);
 }
 
 static void thread_make_key(void)
@@ -37,12 +38,11 @@ static void thread_make_key(void)
 static struct wki_thread *thread_take_over(void)
 {
 	struct wki_thread *thread;
-	uint32_t unused;
+	uint32_t unused = WKI_THREAD_FREE;
 
-	for (thread = wki_thread_all(); thread != NULL; thread = thread->next) {
-		unused = 0;
+	for (thread = wki_thread_all(); thread != NULL; thread = thread->next, unused = WKI_THREAD_FREE) {
 		/* THR-2 acquire; pairs: THR-1; weaker: as THR-1; check: unit/reclaim/thread_test */
-		if (atomic_cas_acquire(&thread->in_use, &unused, 1))
+		if (atomic_cas_acquire(&thread->use, &unused, WKI_THREAD_PROGRAM))
 			return thread;
 	}
 	return NULL;
@@ -55,7 +55,7 @@ static struct wki_thread *thread_add(void)
 	if (thread == NULL)
 		return NULL;
 	/* THR-3 relaxed; pairs: none; weaker: not possible; check: unit/reclaim/thread_test */
-	atomic_store_relaxed(&thread->in_use, 1);
+	atomic_store_relaxed(&thread->use, WKI_THREAD_PROGRAM);
 	/* THR-4 relaxed; pairs: none; weaker: not possible; check: unit/reclaim/thread_test */
 	thread->index = atomic_fetch_add_relaxed(&thread_count, 1);
 	/* THR-5 relaxed; pairs: none; weaker: not possible; check: unit/reclaim/thread_test (CAS again if stale) */
@@ -82,7 +82,7 @@ struct wki_thread *wki_thread_make(void)
 		return NULL;
 	if (pthread_setspecific(thread_key, thread) != 0) {
 		/* THR-8 release; pairs: THR-2; weaker: as THR-1; check: by reading, the failure cannot be provoked */
-		atomic_store_release(&thread->in_use, 0);
+		atomic_store_release(&thread->use, WKI_THREAD_FREE);
 		return NULL;
 	}
 	wki_thread_current = thread;

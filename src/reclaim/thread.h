@@ -25,14 +25,15 @@ struct wki_census_slot {
 };
 #define WKI_CENSUS_SLOTS 16u
 
+/* Whose record it is: nobody's, so that a new thread may take it over, one of the program's threads', or one of ours. */
+enum wki_thread_use { WKI_THREAD_FREE, WKI_THREAD_PROGRAM, WKI_THREAD_RECLAIMER };
+
 struct wki_thread {
 	struct wki_thread *next; /* constant once the record is on the list */
-	wki_atomic_u32 in_use;   /* 0: a new thread may take the record over */
+	wki_atomic_u32 use;      /* enum wki_thread_use; written by the thread and by who takes it over, read by anybody */
 	uint32_t index;          /* constant; which stripe of a striped counter */
-	uint32_t callback_depth; /* inside a callback or a destructor of ours */
 	uint32_t debt;           /* objects made since the last look at the backlog */
 	wki_atomic_u64 noted_objects, noted_bytes; /* gathered for the backlog; written by the thread, read by anybody */
-	bool reclaimer;          /* our own grace or runner thread */
 	struct wki_limbo limbo;
 	struct wki_cache cache;
 	struct wki_census_slot census[WKI_CENSUS_SLOTS];
@@ -56,6 +57,12 @@ static inline struct wki_thread *wki_thread_if_any(void)
 	return wki_thread_current;
 }
 
+static inline enum wki_thread_use wki_thread_use(const struct wki_thread *thread)
+{
+	/* THR-9 relaxed; pairs: none; weaker: not possible; check: api/runtime_test (statistics; a thread knows its own) */
+	return (enum wki_thread_use)atomic_load_relaxed((wki_atomic_u32 *)(uintptr_t)&thread->use);
+}
+
 /* wki_thread_stripe - a small number that spreads threads over striped counters */
 static inline unsigned wki_thread_stripe(void)
 {
@@ -64,29 +71,24 @@ static inline unsigned wki_thread_stripe(void)
 	return thread != NULL ? thread->index : 0;
 }
 
+/* Callbacks around what the thread is doing. Not in the record: a release runs prompt destructors, and makes none. */
+extern _Thread_local uint32_t wki_callback_depth;
+
 /* wki_thread_in_callback - the caller is called by a callback, destructor or factory that the runtime runs */
 static inline bool wki_thread_in_callback(void)
 {
-	const struct wki_thread *thread = wki_thread_current;
-
-	return thread != NULL && thread->callback_depth != 0;
+	return wki_callback_depth != 0;
 }
 
 /* wki_callback_enter, wki_callback_leave - around every call of the user's code */
 static inline void wki_callback_enter(void)
 {
-	struct wki_thread *thread = wki_thread_self();
-
-	if (thread != NULL)
-		thread->callback_depth++;
+	wki_callback_depth++;
 }
 
 static inline void wki_callback_leave(void)
 {
-	struct wki_thread *thread = wki_thread_if_any();
-
-	if (thread != NULL && thread->callback_depth != 0) /* 0: there was no memory for a record when it was entered */
-		thread->callback_depth--;
+	wki_callback_depth--;
 }
 
 /* wki_thread_all - the records of all threads, through `next` */

@@ -38,9 +38,7 @@ static void kinds_part(struct wki_thread *thread)
 	wki_census_tell(thread);
 	wki_limbo_seal(thread);
 	wki_cache_empty(&thread->cache);
-	thread->callback_depth = 0;
 	thread->debt = 0;
-	thread->reclaimer = false;
 }
 
 void (*const wki_thread_parting)(struct wki_thread *thread) = kinds_part;

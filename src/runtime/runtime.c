@@ -45,8 +45,8 @@ static void runtime_use(const wk_runtime_options *options)
 	const struct wki_backlog_marks marks = {
 		.soft_objects = runtime_or(options->soft_objects, UINT64_C(1) << 20),
 		.soft_bytes = runtime_or(options->soft_bytes, UINT64_C(64) << 20),
-		.hard_objects = options->hard_objects,
-		.hard_bytes = options->hard_bytes,
+		.hard_objects = runtime_or(options->hard_objects, UINT64_MAX),
+		.hard_bytes = runtime_or(options->hard_bytes, UINT64_MAX),
 		.throttle_ns = options->throttle_ns == WK_NO_THROTTLE ? 0 : runtime_or(options->throttle_ns, 1000000),
 	};
 
@@ -313,8 +313,7 @@ static uint64_t runtime_threads(void)
 	uint64_t count = 0;
 
 	for (thread = wki_thread_all(); thread != NULL; thread = thread->next) {
-		/* RTM-6 relaxed; pairs: none; weaker: not possible; check: api/runtime_test (statistics) */
-		if (atomic_load_relaxed((wki_atomic_u32 *)(uintptr_t)&thread->in_use) != 0)
+		if (wki_thread_use(thread) == WKI_THREAD_PROGRAM)
 			count++;
 	}
 	return count;
