@@ -1,0 +1,262 @@
+/*
+ * slots_world.h - what a dictionary for the explorer is made of: entries, objects, arrays
+ *
+ * The table is collect/slots.h and collect/move.h with arrays from the explorer's heap, its
+ * values are objects that die by core/count.h and core/watch.h. Entries have a slot's hold and
+ * a watch list's hold, and no unit of their object.
+ *
+ * Whoever includes slots_operations.h chooses the size of the buckets first. Each program is
+ * one translation unit, hence everything in these headers is static.
+ */
+#ifndef EXPLORE_SLOTS_WORLD_H
+#define EXPLORE_SLOTS_WORLD_H
+
+#include "collect/move.h"
+#include "collect/slots.h"
+#include "core/count.h"
+#include "core/watch.h"
+#include "explorer.h"
+#include "history.h"
+
+#include <string.h>
+
+/* One step of the protocol done wrong. */
+enum bug {
+	NO_BUG,
+	NEVER_LOOKS_AGAIN,   /* a dead entry is taken for absence */
+	FORGETS_NEXT,        /* a mover does not freeze NEXT */
+	STALE_WORD,          /* a mover lays out the word it read before its freeze lost */
+	LOOKS_AT_STATE,      /* a mover leaves out what has died since it was frozen */
+	PUBLISHES_BY_STORE,  /* a mover stores into the next array */
+	PASSES_UNMOVED,      /* authority passes before everything is there */
+	PASSES_FROM_OUTSIDE, /* the frontier is read in front of the read section */
+	DROPS_KEPT,          /* the mover drops the slot's hold of what it moves */
+	TAKES_STATE,         /* who replaces a dead entry takes its state from the walker */
+	STARTS_BY_STORE,     /* a migration is begun over another one */
+	FREES_ARRAY,         /* the old array is freed without a grace period */
+	STATE_FIRST,         /* set ends the old entry before it takes the slot */
+	REPLACES_ANYTHING,   /* a store does not compare */
+};
+
+/* What a scenario starts from. */
+struct config {
+	unsigned bits;           /* of the first array: 2^bits buckets */
+	unsigned migration;      /* 1 + bits of the next array; 0: no migration has begun */
+	unsigned moved;          /* units that have moved already */
+	struct {
+		uint8_t used, key, object; /* object NONE: a ghost is left there */
+	} contents[8];
+	unsigned no_memory;      /* bit t: thread t gets no bucket and no array */
+	bool lazy;               /* inserts help only where they must */
+	bool strong;             /* entries own a reference to their value */
+	enum bug bug;
+};
+
+struct object {
+	struct wki_count count;
+	wki_watch_head watches;
+	unsigned number;
+};
+
+struct table {
+	wki_array_root root;
+	wki_atomic_u64 live; /* entries whose state is LIVE; wraps */
+};
+
+struct wki_entry {
+	struct wki_watch watch;
+	struct table *table;
+	struct object *object; /* no unit, never NULL; strong: a reference */
+	uint64_t hash;
+	uint8_t key;
+	bool strong;
+};
+
+static struct table *table;
+static struct object *objects[HISTORY_OBJECTS];
+static bool gone[HISTORY_OBJECTS]; /* for the final check */
+static const struct config *config;
+
+/*
+ * Keys 0, 1 and 2 meet in bucket 0 of every array of up to four buckets, 0 and 1 with one tag,
+ * 2 with another start; 3 leaves them where there are four buckets, 4 where there are two; 5 goes with 4.
+ */
+static uint64_t hash_of(unsigned key)
+{
+	static const uint64_t hashes[HISTORY_KEYS] = {
+		UINT64_C(0x0000000000001111), UINT64_C(0x0000000000001111), UINT64_C(0x0000000000ff2222),
+		UINT64_C(0x4000000000003333), UINT64_C(0x8000000000004444), UINT64_C(0x8000000000ff5555),
+	};
+
+	return hashes[key];
+}
+
+static bool same_key(const struct wki_entry *entry, uint64_t hash, const void *key)
+{
+	explore_touch(entry);
+	return entry->hash == hash && entry->key == *(const uint8_t *)key;
+}
+
+/* Entries. */
+
+static void drop_hold(struct wki_entry *entry)
+{
+	uint32_t holds = atomic_load_relaxed(&entry->watch.holds);
+
+	EXPLORE_CHECK(holds > 0);
+	if (wki_watch_drop_hold(&entry->watch))
+		explore_retire(entry, NULL);
+}
+
+static void leave(struct wki_watch *watch)
+{
+	drop_hold((struct wki_entry *)(void *)watch);
+}
+
+static struct wki_entry *entry_new(unsigned key, unsigned object)
+{
+	struct wki_entry *entry = explore_zeroed(sizeof(*entry), "entry");
+
+	wki_watch_init(&entry->watch, 0, config->strong ? 1 : 2);
+	entry->table = table;
+	entry->object = objects[object];
+	entry->hash = hash_of(key);
+	entry->key = (uint8_t)key;
+	entry->strong = config->strong;
+	return entry;
+}
+
+static bool state_is_live(const struct wki_entry *entry)
+{
+	return wki_watch_state(&entry->watch) == WKI_WATCH_LIVE;
+}
+
+static bool entry_is_live(const struct wki_entry *entry)
+{
+	return state_is_live(entry) && !wki_count_is_dead(&entry->object->count);
+}
+
+/* Objects. */
+
+static void settle(void *memory)
+{
+	struct object *object = memory;
+
+	unsigned number = object->number;
+
+	if (!wki_count_drop_strong_side(&object->count))
+		return;
+	gone[number] = true;
+	explore_free(object);
+}
+
+static void fire(struct object *object)
+{
+	struct wki_watch *watch, *next;
+
+	for (watch = wki_watch_take(&object->watches); watch != NULL; watch = next) {
+		next = wki_watch_next(watch);
+		if (wki_watch_move(watch, WKI_WATCH_LIVE, WKI_WATCH_FIRED)) {
+			(void)atomic_fetch_sub_relaxed(&((struct wki_entry *)(void *)watch)->table->live, 1);
+			leave(watch);
+		} else if (wki_watch_move(watch, WKI_WATCH_REMOVED, WKI_WATCH_RETIRED)) {
+			leave(watch);
+		}
+	}
+}
+
+static void release_object(struct object *object)
+{
+	unsigned number = object->number;
+	uint64_t before = wki_count_release(&object->count, 1);
+	bool won;
+
+	if (wki_strong_count(before) != 1)
+		return;
+	explore_read_lock();
+	won = wki_count_decide(&object->count, before);
+	if (won)
+		fire(object);
+	explore_read_unlock();
+	if (won)
+		explore_retire(object, settle);
+	else if (wki_count_drop_unit(&object->count)) {
+		gone[number] = true;
+		explore_free(object);
+	}
+}
+
+/* Who won LIVE -> REMOVED, in the section in which the entry was found live. */
+static void end_rcu(struct wki_entry *entry)
+{
+	if (entry->strong)
+		release_object(entry->object);
+	else if (wki_watch_littered(&entry->object->count.meta))
+		wki_watch_prune(&entry->object->watches, &entry->object->count.meta, leave);
+}
+
+/* What the protocol asks for. */
+
+static uint64_t entry_hash(const struct wki_entry *entry)
+{
+	explore_touch(entry);
+	return entry->hash;
+}
+
+static bool entry_is_kept(const struct wki_entry *entry)
+{
+	return state_is_live(entry);
+}
+
+static void entry_dropped(void *context, struct wki_entry *entry)
+{
+	(void)context;
+	drop_hold(entry);
+}
+
+static bool has_memory(void)
+{
+	return (config->no_memory & 1u << explore_thread()) == 0;
+}
+
+static struct wki_bucket *bucket_new(void *context)
+{
+	(void)context;
+	return has_memory() ? explore_zeroed(sizeof(struct wki_bucket), "overflow") : NULL;
+}
+
+static void bucket_free(void *context, struct wki_bucket *bucket)
+{
+	(void)context;
+	explore_free(bucket);
+}
+
+static const struct wki_slots_ops ops = { entry_hash, entry_is_kept, entry_dropped, bucket_new, bucket_free };
+
+/* Arrays. */
+
+static struct wki_array *array_new(unsigned bits)
+{
+	struct wki_array *array = explore_zeroed(sizeof(*array), "array");
+
+	array->buckets = explore_zeroed(sizeof(struct wki_bucket) << bits, "buckets");
+	array->shift = 63 - bits;
+	return array;
+}
+
+static void array_free(void *memory)
+{
+	struct wki_array *array = memory;
+	struct wki_bucket *overflow, *next;
+
+	for (size_t i = 0; i < wki_slots_buckets(array); i++) {
+		for (overflow = wki_word_bucket(wki_slots_load(&array->buckets[i].next)); overflow != NULL; overflow = next) {
+			next = wki_word_bucket(wki_slots_load(&overflow->next));
+			explore_free(overflow);
+		}
+	}
+	explore_free(array->buckets);
+	explore_free(array);
+}
+
+#endif
