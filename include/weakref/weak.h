@@ -79,7 +79,8 @@ WK_API wk_weak *wk_weak_retain(wk_weak *weak);
  * Context:   anywhere.
  * Progress:  wait-free but for the allocator's own release; never allocates.
  * Ordering:  release: what this thread did through the handle comes before the memory is reused.
- * Errors:    none; NULL is allowed. More releases than ownerships stop the process with a message.
+ * Errors:    none; NULL is allowed. More releases than ownerships stop the process with a message, at the end of
+ *            the object's life at the latest; after it they cannot be told from others' releases.
  * Like:      the std::weak_ptr destructor, Rust Weak::drop.
  */
 WK_API void wk_weak_release(wk_weak *weak);

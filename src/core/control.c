@@ -99,9 +99,24 @@ static void control_free(struct wki_control *control)
 	wki_block_free(type, (char *)control - layout.front, &layout);
 }
 
+/* The strong side gives its units up last of all, and no grant is late any more then. */
+#define CONTROL_UNITS_GONE "weak handle released more often than retained"
+
 void wki_control_drop_unit(struct wki_control *control)
 {
-	if (wki_count_drop_unit(&control->count))
+	if (!wki_count_drop_unit(&control->count))
+		return;
+	if (unlikely(!wki_count_is_dead(&control->count)))
+		wki_stop_control(control, CONTROL_UNITS_GONE);
+	control_free(control);
+}
+
+static void control_drop_strong_side(struct wki_control *control)
+{
+	/* CTL-10 relaxed; pairs: none; weaker: not possible; check: api/misuse_test */
+	if (unlikely(atomic_load_relaxed(&control->count.units) < WKI_STRONG_UNITS))
+		wki_stop_control(control, CONTROL_UNITS_GONE);
+	if (wki_count_drop_strong_side(&control->count))
 		control_free(control);
 }
 
@@ -135,7 +150,9 @@ void wki_control_finish(struct wki_control *control)
 	if (control_is_apart(control) && (meta & WKI_GIVEN) == 0)
 		control_free_payload(control);
 	/* Never borrowed: no handle was ever made, the strong side's units are the only ones. */
-	if ((meta & WKI_BORROWED) == 0 || wki_count_drop_strong_side(&control->count))
+	if (meta & WKI_BORROWED)
+		control_drop_strong_side(control);
+	else
 		control_free(control);
 }
 
@@ -164,6 +181,8 @@ void wki_control_destroy(struct wki_control *control)
 	(void)atomic_fetch_add_relaxed(&control_destroys, 1);
 	wki_callback_enter();
 	if (control->type->flags & WK_TYPE_ASYNC_DESTROY) {
+		/* CTL-8 relaxed; pairs: none; weaker: not possible; check: api/object_destroy_test (nobody else's but those who prune) */
+		(void)atomic_fetch_or_relaxed(&control->count.meta, WKI_ENDING);
 		control->type->destroy(payload); /* the object may be gone when it returns */
 		wki_callback_leave();
 		return;
@@ -177,7 +196,8 @@ void wk_destroy_done(void *payload)
 {
 	struct wki_control *control = wki_control_of(payload);
 
-	if ((control->type->flags & WK_TYPE_ASYNC_DESTROY) == 0 || !wki_count_is_dead(&control->count))
+	/* CTL-9 release; pairs: CNT-5; weaker: not needed, CNT-4 carries the payload's last uses too; check: api/misuse_test */
+	if ((atomic_fetch_and_release(&control->count.meta, ~WKI_ENDING) & WKI_ENDING) == 0)
 		wki_stop_control(control, "wk_destroy_done without an asynchronous destroy");
 	control_settle(control);
 }

@@ -39,6 +39,7 @@
 #define WKI_EXTRA UINT32_C(0x02)     /* constant: struct wki_extra stands in front */
 #define WKI_GIVEN UINT32_C(0x04)     /* constant: the payload's memory is the program's */
 #define WKI_DISCARDED UINT32_C(0x08) /* the constructor failed: no destroy */
+#define WKI_ENDING UINT32_C(0x10)    /* an asynchronous destroy has begun and is not done */
 
 struct wki_control {
 	struct wki_count count;  /* strong, units, meta */

@@ -61,9 +61,7 @@ bool wk_weak_expired(const wk_weak *weak)
 
 bool wk_weak_refers_to(const wk_weak *weak, const void *object)
 {
-	if (weak == NULL || object == NULL)
-		return weak == NULL && object == NULL;
-	return wki_control_of(object) == wki_control_of_weak(weak);
+	return weak != NULL && object != NULL && wki_control_of(object) == wki_control_of_weak(weak);
 }
 
 uint64_t wk_weak_hash(const wk_weak *weak)
@@ -81,6 +79,8 @@ const wk_type *wk_weak_type(const wk_weak *weak)
 
 void *wk_weak_peek(const wk_weak *weak)
 {
+	if (WKI_CHECK_LEVEL >= 1 && !wki_read_ongoing())
+		wki_stop("wk_weak_peek outside a read section");
 	return weak == NULL ? NULL : wki_control_peek(wki_control_of_weak(weak));
 }
 
@@ -91,6 +91,8 @@ void wk_read_lock(void)
 
 void wk_read_unlock(void)
 {
+	if (WKI_CHECK_LEVEL >= 1 && !wki_read_ongoing())
+		wki_stop("wk_read_unlock outside a read section");
 	wki_read_unlock();
 }
 
