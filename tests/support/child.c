@@ -95,6 +95,13 @@ bool child_said(const struct child_end *end, const char *text)
 	return child_expected(end, strstr(end->output, text) != NULL);
 }
 
+bool child_passes(const char *name)
+{
+	struct child_end end = child_run(name);
+
+	return child_exited(&end, 0);
+}
+
 void child_check_that(bool holds, const char *text, const char *file, int line)
 {
 	if (holds)
