@@ -67,8 +67,30 @@ static inline void wki_watch_push(wki_watch_head *head, struct wki_watch *watch)
 	do {
 		/* WCH-5 relaxed; pairs: none; weaker: not possible; check: explore/watch (published by WCH-4) */
 		atomic_store_relaxed(&watch->next, first);
-		/* WCH-4 release; pairs: WCH-9, WCH-12; weaker: a walker could meet a half-made watch; check: explore/watch, model/watch */
+		/* WCH-4 release; pairs: WCH-9, WCH-12, WCH-18; weaker: a walker could meet a half-made watch; check: explore/watch, model/watch */
 	} while (!atomic_cas_release(head, &first, watch));
+}
+
+/* wki_watch_first - where a walk of the list begins */
+static inline struct wki_watch *wki_watch_first(const wki_watch_head *head)
+{
+	/* WCH-18 acquire; pairs: WCH-4, WCH-20; weaker: a walker could meet a half-made watch; check: explore/cancel */
+	return atomic_load_acquire((wki_watch_head *)(uintptr_t)head);
+}
+
+/*
+ * wki_watch_try_push - push, unless the list begins with another watch than `*first`
+ *
+ * For a watch that must be the only one of its sort: the caller has found none from `*first` on.
+ * False: `*first` is where the list begins now, and what stands in front of the old one is new.
+ * All in one read section, so that a watch that was unlinked meanwhile cannot be back.
+ */
+static inline bool wki_watch_try_push(wki_watch_head *head, struct wki_watch **first, struct wki_watch *watch)
+{
+	/* WCH-19 relaxed; pairs: none; weaker: not possible; check: explore/cancel (published by WCH-20) */
+	atomic_store_relaxed(&watch->next, *first);
+	/* WCH-20 acq_rel; pairs: WCH-4, WCH-9, WCH-12, WCH-18, WCH-20; weaker: a walker, or the caller in what is new, could meet a half-made watch; check: explore/cancel */
+	return atomic_cas_acq_rel(head, first, watch);
 }
 
 static inline enum wki_watch_state wki_watch_state(const struct wki_watch *watch)
@@ -96,7 +118,7 @@ static inline bool wki_watch_drop_hold(struct wki_watch *watch)
 /* wki_watch_take - the end of life takes the whole list, newest first; nobody finds a watch there afterwards */
 static inline struct wki_watch *wki_watch_take(wki_watch_head *head)
 {
-	/* WCH-9 acq_rel; pairs: WCH-4, WCH-12; weaker: a walker could meet a half-made watch, or a later prune a retired one; check: explore/watch, model/watch */
+	/* WCH-9 acq_rel; pairs: WCH-4, WCH-12, WCH-20; weaker: a walker could meet a half-made watch, or a later prune a retired one; check: explore/watch, model/watch */
 	return atomic_exchange_acq_rel(head, NULL);
 }
 
@@ -146,7 +168,7 @@ static inline void wki_watch_prune(wki_watch_head *head, wki_atomic_u32 *meta, v
 	/* WCH-15 acquire; pairs: WCH-17; weaker: this prune could see next pointers from before the last one; check: explore/watch, model/watch */
 	if (atomic_fetch_or_acquire(meta, WKI_META_PRUNING) & WKI_META_PRUNING)
 		return;
-	/* WCH-12 acquire; pairs: WCH-4, WCH-9; weaker: it could meet a half-made watch; check: explore/watch, model/watch */
+	/* WCH-12 acquire; pairs: WCH-4, WCH-9, WCH-20; weaker: it could meet a half-made watch; check: explore/watch, model/watch */
 	for (watch = atomic_load_acquire(head); watch != NULL; watch = next) {
 		next = wki_watch_next(watch);
 		if (wki_watch_state(watch) == WKI_WATCH_REMOVED && wki_watch_unlink(head, before, watch, next)) {
