@@ -14,9 +14,11 @@
 #include <stdint.h>
 
 enum wki_kind {
-	WKI_KIND_OBJECT,   /* struct wki_control */
-	WKI_KIND_ENTRY,    /* struct wki_entry */
-	WKI_KIND_DEFERRED, /* struct wki_deferred */
+	WKI_KIND_OBJECT,       /* struct wki_control */
+	WKI_KIND_ENTRY,        /* struct wki_entry */
+	WKI_KIND_DEFERRED,     /* struct wki_deferred */
+	WKI_KIND_CALL,         /* struct wki_registration whose call is due */
+	WKI_KIND_REGISTRATION, /* struct wki_registration whose memory may go */
 	WKI_KINDS
 };
 
