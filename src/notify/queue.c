@@ -24,6 +24,7 @@
 
 #include "base/memory.h"
 #include "core/control.h"
+#include "notify/registration.h"
 #include "reclaim/grace.h"
 #include "reclaim/mailbox.h"
 #include "reclaim/runner.h"
@@ -181,22 +182,44 @@ int wk_queue_post(wk_queue *queue, void (*run)(void *argument), void *argument, 
 
 /* What happens to an item: run here, handed to the runner, or dropped. */
 
+static void queue_object_run(struct wki_link *link)
+{
+	wki_control_destroy(wki_control_of_link(link));
+}
+
+static void queue_object_drop(struct wki_link *link)
+{
+	wki_control_abandon(wki_control_of_link(link));
+}
+
+static void queue_post_due(struct wki_link *link)
+{
+	queue_post_run((struct wki_deferred *)(void *)link);
+}
+
+static void queue_post_drop(struct wki_link *link)
+{
+	wki_callback_enter();
+	queue_post_over(link);
+}
+
+static const struct {
+	void (*run)(struct wki_link *link);
+	void (*drop)(struct wki_link *link);
+} queue_items[WKI_KINDS] = {
+	[WKI_KIND_OBJECT] = { queue_object_run, queue_object_drop },
+	[WKI_KIND_DEFERRED] = { queue_post_due, queue_post_drop },
+	[WKI_KIND_CALL] = { wki_registration_due, wki_registration_skip },
+};
+
 static void queue_run_item(wki_tagged tagged)
 {
-	if (wki_tag_kind(tagged) == WKI_KIND_OBJECT)
-		wki_control_destroy(wki_control_of_link(wki_tag_link(tagged)));
-	else
-		wki_reclaim(tagged);
+	queue_items[wki_tag_kind(tagged)].run(wki_tag_link(tagged));
 }
 
 static void queue_drop_item(wki_tagged tagged)
 {
-	if (wki_tag_kind(tagged) == WKI_KIND_OBJECT) {
-		wki_control_abandon(wki_control_of_link(wki_tag_link(tagged)));
-	} else {
-		wki_callback_enter();
-		queue_post_over(wki_tag_link(tagged));
-	}
+	queue_items[wki_tag_kind(tagged)].drop(wki_tag_link(tagged));
 }
 
 static void queue_settle(wk_queue *queue, struct wki_chain *chain, void (*settle)(wki_tagged tagged))
