@@ -12,6 +12,8 @@
 #include "weakref/weak.h"       /* weak handles: downgrade, upgrade */
 #include "weakref/read.h"       /* read sections: borrow an object without counting */
 #include "weakref/queue.h"      /* have destructors and posted work run on a thread of your choice */
+#include "weakref/ref.h"        /* weak reference objects, with callbacks */
+#include "weakref/finalizer.h"  /* something to be done once: at death, on call, at exit */
 #include "weakref/value_dict.h" /* dictionary whose values leave it when they die */
 #include "weakref/runtime.h"    /* start, shutdown, barrier, statistics */
 

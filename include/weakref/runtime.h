@@ -41,11 +41,13 @@ typedef struct wk_runtime_options {
 	uint64_t hard_bytes;           /* likewise */
 	uint64_t throttle_ns;          /* the longest wait for every 64 objects made; 0: 1 ms; WK_NO_THROTTLE: none */
 	/*
-	 * Told of what nobody else can be told: a callback that ended its thread, a failure on the library's own
-	 * threads. On the thread where it happened; must not wait. NULL: a line on stderr. type_name may be NULL.
+	 * Told of what nobody else can be told: a callback or finalizer that failed, one that ended its thread, a
+	 * failure on the library's own threads. On the thread where it happened; must not wait. NULL: a line on
+	 * stderr. type_name may be NULL.
 	 */
 	void (*on_error)(void *context, int status, const char *type_name, const char *message);
 	void *on_error_context;
+	bool leave_finalizers_at_exit; /* the end of the process runs no finalizers; a shutdown still does */
 } wk_runtime_options;
 
 typedef struct wk_shutdown_report {
@@ -81,7 +83,8 @@ typedef struct wk_stats {
  *
  * Ownership: `options` is borrowed, what it points to must stay. NULL: takes whatever runs, or the defaults.
  * Threads:   any.
- * Context:   not in the runner's callbacks and destructors, nor in a read section: WK_EDEADLOCK.
+ * Context:   not in the runner's callbacks and destructors, in finalizers that a shutdown runs, nor in a read section:
+ *            WK_EDEADLOCK.
  * Progress:  takes a lock; allocates; starts threads.
  * Ordering:  none.
  * Errors:    WK_OK; WK_EEXISTS: it runs already, `options` is ignored, the start counts all the same. Not counted:
@@ -94,15 +97,18 @@ WK_API int wk_runtime_start(const wk_runtime_options *options);
 /**
  * wk_runtime_shutdown - end what one wk_runtime_start began; the last one ends the runtime
  *
- * The last one: constructors fail with WK_ESHUTDOWN from now on, everything that is due is run until the deadline,
- * the library's threads end. Afterwards retain, release, upgrade, get, remove and their like still work; objects that
- * die then are not destroyed unless the runtime is started again. One that is not the last only runs what is due.
- * Without any counted start it ends what the first constructor began.
+ * The last one: constructors fail with WK_ESHUTDOWN from now on, finalizers that are alive run here, the newest first
+ * (those with skip_at_exit stay), everything that is due is run until the deadline, the library's threads end.
+ * Afterwards retain, release, upgrade, get, remove and their like still work; objects that die then are not destroyed
+ * unless the runtime is started again. One that is not the last only runs what is due. Without any counted start it
+ * ends what the first constructor began.
  *
  * Ownership: fills `report`, as much of it as struct_size says; NULL: no report.
  * Threads:   any.
- * Context:   not in the runner's callbacks and destructors, nor in a read section: WK_EDEADLOCK, not counted.
- * Progress:  waits until the deadline at most, plus what a callback takes that runs at that moment.
+ * Context:   not in the runner's callbacks and destructors, in finalizers that a shutdown runs, nor in a read section:
+ *            WK_EDEADLOCK, not counted.
+ * Progress:  runs finalizers; then waits until the deadline at most, plus what a callback takes that runs at that
+ *            moment.
  * Ordering:  WK_OK: what the destructors did is seen.
  * Errors:    WK_OK: it is down and all that was due has run. WK_ETIMEDOUT: it is down, report->not_run were not run
  *            and are kept for a later start. WK_EBUSY: other starts remain. WK_ESHUTDOWN: it does not run.

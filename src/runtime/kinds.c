@@ -11,6 +11,7 @@
 #include "core/census.h"
 #include "core/control.h"
 #include "notify/queue.h"
+#include "notify/registration.h"
 #include "reclaim/link.h"
 #include "reclaim/thread.h"
 
@@ -25,10 +26,14 @@ void (*const wki_reclaimers[WKI_KINDS])(struct wki_link *link) = {
 	[WKI_KIND_OBJECT] = wki_control_reclaim,
 	[WKI_KIND_ENTRY] = wki_entry_reclaim,
 	[WKI_KIND_DEFERRED] = kinds_run_deferred,
+	[WKI_KIND_CALL] = wki_registration_due,
+	[WKI_KIND_REGISTRATION] = wki_registration_free,
 };
 
 const struct wki_watch_handler wki_watch_handlers[WKI_WATCH_KINDS] = {
 	[WKI_WATCH_ENTRY] = { .fired = wki_entry_fired, .leave = wki_entry_leave },
+	[WKI_WATCH_REF] = { .fired = wki_registration_fired, .leave = wki_registration_leave },
+	[WKI_WATCH_FINALIZER] = { .fired = wki_registration_fired, .leave = wki_registration_leave },
 };
 
 bool (*const wki_deliver)(wk_queue *queue, wki_tagged tagged) = wki_queue_deliver;

@@ -11,7 +11,9 @@
 #include "base/memory.h"
 #include "core/census.h"
 #include "core/control.h"
+#include "notify/finalizer.h"
 #include "notify/queue.h"
+#include "notify/registration.h"
 #include "reclaim/backlog.h"
 #include "reclaim/grace.h"
 #include "reclaim/runner.h"
@@ -35,6 +37,14 @@ static bool runtime_would_deadlock(void)
 	return wki_runner_is_self() || wki_read_ongoing();
 }
 
+static _Thread_local bool runtime_ending; /* this thread, which holds the lock, runs finalizers */
+
+/* Likewise, and what takes the lock as well. */
+static bool runtime_would_deadlock_locking(void)
+{
+	return runtime_ending || runtime_would_deadlock();
+}
+
 static uint64_t runtime_or(uint64_t value, uint64_t otherwise)
 {
 	return value != 0 ? value : otherwise;
@@ -52,6 +62,7 @@ static void runtime_use(const wk_runtime_options *options)
 
 	wki_backlog_set_marks(&marks);
 	wki_service_set_error_hook(options->on_error, options->on_error_context);
+	wki_finalizers_leave_at_exit(options->leave_finalizers_at_exit);
 	if (wki_census_types() == NULL)
 		wki_memory_use(options->allocator);
 }
@@ -90,7 +101,7 @@ int wk_runtime_start(const wk_runtime_options *options)
 {
 	int status;
 
-	if (runtime_would_deadlock())
+	if (runtime_would_deadlock_locking())
 		return WK_EDEADLOCK;
 	if (options != NULL && options->struct_size < sizeof(*options))
 		return WK_EINVAL;
@@ -273,6 +284,9 @@ static int runtime_shutdown_locked(uint64_t deadline, wk_shutdown_report *report
 	}
 	runtime_starts = 0;
 	wki_service_close();
+	runtime_ending = true;
+	wki_finalizers_run();
+	runtime_ending = false;
 	status = runtime_quiesce(deadline);
 	wki_service_end(deadline);
 	wki_event_signal(&runtime_passed); /* whoever waits in a barrier waits in vain */
@@ -285,7 +299,7 @@ int wk_runtime_shutdown(uint64_t timeout_ns, wk_shutdown_report *report)
 	uint64_t deadline = wki_deadline_after(timeout_ns);
 	int status;
 
-	if (runtime_would_deadlock())
+	if (runtime_would_deadlock_locking())
 		return WK_EDEADLOCK;
 	if (report != NULL && report->struct_size < sizeof(*report))
 		return WK_EINVAL;
@@ -338,7 +352,7 @@ void wk_runtime_stats(wk_stats *stats)
 		.dead_objects_waiting = backlog.objects,
 		.dead_bytes_waiting = backlog.bytes,
 		.backlog_peak = backlog.peak_objects,
-		.callbacks_run = wki_queue_all_run(),
+		.callbacks_run = wki_queue_all_run() + wki_registrations_run(),
 		.destroys_run = wki_control_destroys(),
 		.grace_periods = wki_grace_number(),
 		.grace_wait_max_ns = wki_grace_longest_ns(),
