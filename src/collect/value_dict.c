@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 
+#include "reclaim/limbo.h"
 #include "reclaim/runner.h"
 #include "sync/rcu.h"
 
@@ -224,8 +225,11 @@ static struct wk_value_dict *value_dict_of(struct wki_deferred *ending)
 static void value_dict_finish(struct wki_deferred *ending)
 {
 	struct wk_value_dict *dict = value_dict_of(ending);
+	struct wki_thread *thread = wki_thread_self();
 
 	wki_table_destroy(&dict->table);
+	if (thread != NULL)
+		wki_limbo_seal(thread); /* its entries: the runner may not retire anything else for long */
 	wk_destroy_done(dict);
 }
 
