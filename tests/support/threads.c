@@ -132,15 +132,22 @@ struct race_run {
 	bool over; /* written by thread 0 between two gates */
 };
 
-static void race_hold_back(uint32_t *random)
+/*
+ * A few turns of a loop, or, now and then, turns for everybody else: where threads outnumber processors the order of
+ * a round would otherwise be the scheduler's, the same every time.
+ */
+static void race_hold_back(uint32_t *random, unsigned threads)
 {
 	volatile unsigned spin;
+	unsigned turns;
 
 	*random ^= *random << 13;
 	*random ^= *random >> 17;
 	*random ^= *random << 5;
 	for (spin = *random % RACE_HOLD_BACK; spin > 0; spin--)
 		;
+	for (turns = *random >> 16 & 1 ? (*random >> 24) % threads : 0; turns > 0; turns--)
+		sched_yield();
 }
 
 static bool race_is_over(const struct race_run *run, unsigned round)
@@ -166,7 +173,7 @@ static void race_body(void *argument, unsigned index)
 		gate_pass(&run->gate);
 		if (run->over)
 			return;
-		race_hold_back(&random);
+		race_hold_back(&random, run->race->threads);
 		run->race->act(run->context, index);
 		gate_pass(&run->gate);
 		if (index == 0 && run->race->settle != NULL)
