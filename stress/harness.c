@@ -16,6 +16,7 @@
 
 #include "reclaim/grace.h"
 #include "reclaim/limbo.h"
+#include "reclaim/runner.h"
 #include "reclaim/thread.h"
 #include "sync/event.h"
 
@@ -82,7 +83,7 @@ static void harness_crashed(int number)
 
 void stress_hesitate(struct stress_worker *worker)
 {
-	if (stress_one_in(worker, 64))
+	if (stress_one_in(worker, 16))
 		sched_yield();
 }
 
@@ -133,34 +134,49 @@ static uint64_t harness_backlog(void)
 }
 
 /*
- * A barrier sees to the destructors. Plain memory that idle threads have retired is the grace
- * thread's business, in its own time; here it is done at once, by the same functions.
+ * A barrier sees to the destructors; what they give up dies in the next round. Plain memory that
+ * idle threads have retired is the grace thread's business, in its own time; here it is done at
+ * once, by the same functions. Returns whether there was nothing left to do; 1 is the barrier.
  */
 static bool harness_settle_round(void)
 {
 	struct wki_thread *thread = wki_thread_if_any();
+	struct wki_runner_figures before, after;
 
-	if (!stress_expect(wk_barrier(UINT64_C(60000000000)) == WK_OK, "the barrier did not come back"))
-		return false;
+	wki_runner_read(&before);
+	stress_expect(wk_barrier(WK_NO_TIMEOUT) == WK_OK, "the barrier did not come back");
+	wki_runner_read(&after);
 	if (thread != NULL)
 		wki_limbo_seal(thread);
 	(void)wki_grace_wait(wki_grace_ticket(), WKI_NO_DEADLINE);
 	wki_limbo_sweep();
-	return true;
+	return after.run <= before.run + 1 && harness_backlog() == 0;
+}
+
+/* What dies now and then in destructors dies in a later round; the second quiet one has seen what the first swept up. */
+static void harness_settle_rounds(void)
+{
+	unsigned round, quiet = 0;
+
+	for (round = 0; round < 1000 && quiet < 2; round++)
+		quiet = harness_settle_round() ? quiet + 1 : 0;
+	stress_expect(quiet == 2, "there is always something left to do");
 }
 
 void stress_settle_runtime(void)
 {
-	int round;
+	wk_shutdown_report report = { .struct_size = sizeof(report) };
+	int status;
 
-	/* What a destructor releases dies in the next round; nothing here is nested deeply. */
-	for (round = 0; round < 16; round++) {
-		if (!harness_settle_round())
-			return;
-		if (harness_backlog() == 0 && round > 0)
-			return;
-	}
-	stress_complain("%llu dead objects are still waiting", (unsigned long long)harness_backlog());
+	harness_settle_rounds();
+	status = wk_runtime_shutdown(WK_NO_TIMEOUT, &report);
+	stress_expect(status == WK_OK && report.not_run == 0, "shutdown: %s, %llu were not run", wk_strerror(status),
+		(unsigned long long)report.not_run);
+	/* The runner has ended: what its thread had retired can be swept up too. */
+	(void)wki_grace_wait(wki_grace_ticket(), WKI_NO_DEADLINE);
+	wki_limbo_sweep();
+	stress_expect(harness_backlog() == 0, "%llu dead objects are still waiting",
+		(unsigned long long)harness_backlog());
 }
 
 static void harness_census(const wk_type *type, const wk_census *census, void *context)

@@ -158,7 +158,7 @@ void *stress_share_borrow(struct stress_share *share);
 /* stress_share_offer - give `held` away to the place; what was there is released */
 void stress_share_offer(struct stress_share *share, void *held);
 
-/* stress_settle_runtime - everything that died is destroyed and given back; complains if that does not come about */
+/* stress_settle_runtime - everything that died is destroyed and given back, and the runtime shut down; complains if not */
 void stress_settle_runtime(void);
 /* stress_settle_census - all types: created = destroyed; complains of each that is not */
 void stress_settle_census(void);

@@ -11,6 +11,7 @@
  */
 #include "harness.h"
 
+#include <sched.h>
 #include <stdlib.h>
 
 #include "core/control.h"
@@ -169,6 +170,26 @@ static struct item *upgrade(struct stress_worker *worker, const struct card *car
 	return wki_payload_of(control, before);
 }
 
+/*
+ * wk_release by a decider that is slow: between bringing the count to zero and deciding it gives
+ * others the time to revive the object, and revives it itself if nobody does. So it always loses,
+ * gives the grant back as control_decide does, and must not take the block with it.
+ */
+static void release_slowly(struct stress_worker *worker, const struct card *card)
+{
+	struct wki_control *control = wki_control_of_weak(card->weak);
+	uint64_t before = wki_count_release(&control->count, 1);
+	struct item *item;
+
+	if (wki_strong_count(before) != 1)
+		return;
+	sched_yield();
+	item = upgrade(worker, card);
+	stress_expect(!wki_count_decide(&control->count, before), "%s: died while it was held", card->type->name);
+	wki_control_drop_unit(control);
+	wk_release(item);
+}
+
 static void use_owned(struct stress_worker *worker, struct item *item, const struct card *card)
 {
 	unsigned more = stress_below(worker, 3);
@@ -201,7 +222,10 @@ static bool play_upgrade(struct stress_worker *worker, struct card *card)
 	stress_expect(!was_dead, "%s: upgraded after its death", card->type->name);
 	stress_win(worker, RACE_UPGRADE, STRESS_LEFT);
 	use_owned(worker, item, card);
-	wk_release(item);
+	if (stress_one_in(worker, 16))
+		release_slowly(worker, card);
+	else
+		wk_release(item);
 	if (wk_weak_expired(card->weak))
 		stress_win(worker, RACE_REVIVAL, STRESS_RIGHT);
 	if (stress_is_broken(BROKEN_RELEASE) && stress_one_in(worker, 64)) {
