@@ -101,24 +101,6 @@ static bool finalizer_take_to_run(wk_finalizer *finalizer)
 	       wki_registration_move(&finalizer->registration, WKI_CALL_ARMED, WKI_CALL_RUNNING);
 }
 
-/*
- * From the runner or queue that it was posted to. It stays in there, so it is held as if it had
- * been posted twice. What is in the registry has its CALL still: there is a hold to add to.
- */
-static bool finalizer_take_posted_locked(wk_finalizer *finalizer)
-{
-	struct wki_registration *registration = &finalizer->registration;
-
-	if (wki_registration_call(registration) != WKI_CALL_POSTED)
-		return false;
-	(void)wki_registration_add(registration, WKI_HOLD_CALL);
-	wk_retain(registration->queue);
-	if (wki_registration_move(registration, WKI_CALL_POSTED, WKI_CALL_RUNNING))
-		return true;
-	wki_registration_drop_call(registration);
-	return false;
-}
-
 static bool finalizer_is_at_exit(const wk_finalizer *finalizer)
 {
 	/* FIN-1 relaxed; pairs: none; weaker: not possible; check: api/finalizer_test */
@@ -137,8 +119,8 @@ static wk_finalizer *finalizers_next(bool posted_too)
 		finalizers.cursor = finalizer->older;
 		if (finalizer_is_at_exit(finalizer) && finalizer_take_to_run(finalizer))
 			break;
-		if (posted_too && finalizer_take_posted_locked(finalizer))
-			break;
+		if (posted_too && wki_registration_take_posted(&finalizer->registration))
+			break; /* what is in the registry has its CALL still */
 	}
 	pthread_mutex_unlock(&finalizers.lock);
 	return finalizer;

@@ -72,6 +72,12 @@ void wki_registration_post(struct wki_registration *registration)
 		wki_runner_now(tagged);
 }
 
+void wki_registration_add_call(struct wki_registration *registration)
+{
+	wk_retain(registration->queue);
+	(void)wki_registration_add(registration, WKI_HOLD_CALL);
+}
+
 void wki_registration_drop_call(struct wki_registration *registration)
 {
 	wk_release(registration->queue);
@@ -114,24 +120,6 @@ int wki_registration_run(struct wki_registration *registration, bool report)
 		wki_report_error(result, registration->control->type->name, registration->kind->failure);
 	pthread_cleanup_pop(1);
 	return result;
-}
-
-void wki_registration_due(struct wki_link *link)
-{
-	struct wki_registration *registration = wki_registration_of_link(link);
-
-	if (wki_registration_move(registration, WKI_CALL_POSTED, WKI_CALL_RUNNING))
-		(void)wki_registration_run(registration, true);
-	else if (wki_registration_call(registration) == WKI_CALL_CANCELLED)
-		wki_registration_end(registration);
-	else
-		wki_registration_drop_call(registration); /* whoever exits runs it */
-}
-
-void wki_registration_skip(struct wki_link *link)
-{
-	(void)wki_registration_move(wki_registration_of_link(link), WKI_CALL_POSTED, WKI_CALL_CANCELLED);
-	wki_registration_due(link);
 }
 
 bool wki_registration_wait(struct wki_registration *registration, uint64_t deadline)

@@ -77,8 +77,13 @@ struct wki_registration {
 
 /* wki_registration_post - hand it over to be drained; inside a read section, or with a hold */
 void wki_registration_post(struct wki_registration *registration);
-/* wki_registration_end - nothing will be called any more, it is in no mailbox: release the argument, drop CALL */
+/* wki_registration_run - make the call, by who moved it to RUNNING, and end it; `report`: a failure to the error hook */
+int wki_registration_run(struct wki_registration *registration, bool report);
+/* wki_registration_end - nothing will be called any more: release the argument, drop CALL */
 void wki_registration_end(struct wki_registration *registration);
+/* wki_registration_add_call - CALL once more, while it is held; wki_registration_drop_call - CALL once less */
+void wki_registration_add_call(struct wki_registration *registration);
+void wki_registration_drop_call(struct wki_registration *registration);
 /* wki_registration_retire - nobody holds it: the memory goes after a grace period */
 void wki_registration_retire(struct wki_registration *registration);
 /* wki_registration_stop_misused - a handle was released that nobody owned */
@@ -207,9 +212,46 @@ static inline enum wki_call wki_registration_cancel(struct wki_registration *reg
 	return wki_registration_call(registration);
 }
 
+/* wki_registration_due - its turn has come where it was handed to */
+static inline void wki_registration_due(struct wki_link *link)
+{
+	struct wki_registration *registration = wki_registration_of_link(link);
+
+	if (wki_registration_move(registration, WKI_CALL_POSTED, WKI_CALL_RUNNING))
+		(void)wki_registration_run(registration, true);
+	else if (wki_registration_call(registration) == WKI_CALL_CANCELLED)
+		wki_registration_end(registration);
+	else
+		wki_registration_drop_call(registration); /* somebody took it out of turn */
+}
+
+/* wki_registration_skip - likewise, but nothing is to be called there any more */
+static inline void wki_registration_skip(struct wki_link *link)
+{
+	(void)wki_registration_move(wki_registration_of_link(link), WKI_CALL_POSTED, WKI_CALL_CANCELLED);
+	wki_registration_due(link);
+}
+
+/*
+ * wki_registration_take_posted - to run it out of turn; while something keeps CALL from being dropped
+ *
+ * True: it is RUNNING and the caller's. It also stays where it was handed to: it is held as if
+ * it had been handed over twice.
+ */
+static inline bool wki_registration_take_posted(struct wki_registration *registration)
+{
+	if (wki_registration_call(registration) != WKI_CALL_POSTED)
+		return false;
+	wki_registration_add_call(registration);
+	if (wki_registration_move(registration, WKI_CALL_POSTED, WKI_CALL_RUNNING))
+		return true;
+	wki_registration_drop_call(registration);
+	return false;
+}
+
 /* What follows is not the protocol, but what its users share: registration.c. */
 
-/* wki_registration_target - what a new registration is to watch; NULL and *status: the object allows none, or nothing can be made now */
+/* wki_registration_target - what a new registration is to watch; NULL and *status: no such object, or not now */
 struct wki_control *wki_registration_target(const void *object, int *status);
 
 /*
@@ -219,16 +261,6 @@ struct wki_control *wki_registration_target(const void *object, int *status);
 void *wki_registration_allocate(size_t bytes);
 void wki_registration_begin(struct wki_registration *registration, uint8_t watch_kind, enum wki_call call,
 			    struct wki_control *control);
-
-/* wki_registration_run - make the call, by who moved it to RUNNING and owns CALL; `report`: tell the error hook of a failure */
-int wki_registration_run(struct wki_registration *registration, bool report);
-
-/* wki_registration_due - its turn has come where it was handed to; wki_registration_skip - the same, but nothing is to be called */
-void wki_registration_due(struct wki_link *link);
-void wki_registration_skip(struct wki_link *link);
-
-/* wki_registration_drop_call - it is out of every mailbox and queue */
-void wki_registration_drop_call(struct wki_registration *registration);
 
 /* wki_registration_wait - until it is no longer RUNNING (true) or the deadline has passed (false); by a holder */
 bool wki_registration_wait(struct wki_registration *registration, uint64_t deadline);
