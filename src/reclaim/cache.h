@@ -3,7 +3,11 @@
  *
  * Memory whose grace period is over goes to the thread that retired it and from there
  * straight into that thread's next constructor: no other thread's free list is touched, and the
- * block is still warm. What does not fit the budget goes back to the allocator.
+ * block is still warm. The budget is a base and as much again as waits in the thread's limbo:
+ * what comes back from there is about to be asked for again, and what was in use a moment ago
+ * is no growth. What does not fit goes back to the allocator.
+ *
+ * Classes are 8, 24, 40, … 504 bytes: what malloc really gives, with a header of 8 and steps of 16.
  *
  * Only with malloc behind it: a program's own allocator sees every block. Under
  * AddressSanitizer nothing is kept, so that it sees every use after free.
@@ -17,7 +21,8 @@
 #include <stdint.h>
 
 #define WKI_CACHE_GRAIN 16u
-#define WKI_CACHE_CLASSES 32u /* up to 512 bytes */
+#define WKI_CACHE_FIRST 8u    /* the smallest class */
+#define WKI_CACHE_CLASSES 32u /* up to 504 bytes */
 
 struct wki_cache_block {
 	struct wki_cache_block *next;

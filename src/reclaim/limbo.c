@@ -9,10 +9,17 @@
 #include "reclaim/grace.h"
 #include "reclaim/runner.h"
 #include "reclaim/thread.h"
+#include "sync/rcu.h"
 
 /* One ticket, and at most one wake-up of the grace thread, for so many blocks or bytes. */
 #define LIMBO_SEAL_COUNT 64u
 #define LIMBO_SEAL_BYTES ((size_t)32 << 10)
+/*
+ * A read section should be short: while it lasts no grace period ends, and liburcu looks for so
+ * few microseconds before it sleeps for ten milliseconds. Inside one nothing is taken back and
+ * nobody is woken, unless the thread does not leave.
+ */
+#define LIMBO_SECTION_COUNT (16 * LIMBO_SEAL_COUNT)
 /* Blocks that one seal takes back at most: more than it seals, so that a backlog shrinks. */
 #define LIMBO_QUOTA (3 * LIMBO_SEAL_COUNT)
 
@@ -38,34 +45,52 @@ static uint32_t limbo_state(const struct wki_batch *batch)
 	return atomic_load_acquire((wki_atomic_u32 *)(uintptr_t)&batch->state);
 }
 
-/* Reclaim up to `quota` blocks of a taken batch whose time has come; returns how many. */
-static uint32_t limbo_reclaim(struct wki_batch *batch, uint32_t quota)
+/* Reclaim up to `quota` blocks of a taken batch whose time has come; returns their bytes. */
+static size_t limbo_reclaim(struct wki_batch *batch, uint32_t *quota)
 {
 	uint32_t done = 0, before = batch->chain.count;
 	size_t bytes = batch->chain.bytes;
+	wki_tagged tagged;
 
-	while (done < quota && batch->chain.first != 0) {
-		wki_reclaim(wki_chain_pop(&batch->chain));
-		done++;
+	for (; done < *quota && (tagged = wki_chain_pop(&batch->chain)) != 0; done++) {
+		__builtin_prefetch(wki_tag_link(batch->chain.first), 1);
+		wki_reclaim(tagged);
 	}
 	/* The chain knows the sum of its sizes only: give back the share, and the rest with the last block. */
 	batch->chain.bytes = batch->chain.first == 0 ? 0 : bytes - bytes / before * done;
-	wki_backlog_add(-(int64_t)done, -(int64_t)(bytes - batch->chain.bytes));
-	return done;
+	bytes -= batch->chain.bytes;
+	wki_backlog_add(-(int64_t)done, -(int64_t)bytes);
+	*quota -= done;
+	return bytes;
 }
 
-/* Take back what may go, of one thread's batches. */
-static void limbo_collect(struct wki_limbo *limbo, uint32_t quota)
+/* Take back what may go, of one thread's batches; returns its bytes. */
+static size_t limbo_collect(struct wki_limbo *limbo, uint32_t quota)
 {
 	struct wki_batch *batch;
+	size_t bytes = 0;
 
 	for (batch = limbo->sealed; batch < limbo->sealed + WKI_LIMBO_PLACES && quota > 0; batch++) {
 		if (limbo_state(batch) != WKI_BATCH_FULL || !limbo_take(batch))
 			continue;
 		if (wki_grace_done(batch->ticket))
-			quota -= limbo_reclaim(batch, quota);
+			bytes += limbo_reclaim(batch, &quota);
 		limbo_put(batch);
 	}
+	return bytes;
+}
+
+/* What the sweeper has taken is not told: once nothing is sealed, nothing waits. */
+static void limbo_note(struct wki_limbo *limbo, size_t reclaimed)
+{
+	struct wki_batch *batch;
+
+	limbo->waiting -= reclaimed < limbo->waiting ? reclaimed : limbo->waiting;
+	for (batch = limbo->sealed; batch < limbo->sealed + WKI_LIMBO_PLACES; batch++) {
+		if (limbo_state(batch) != WKI_BATCH_EMPTY)
+			return;
+	}
+	limbo->waiting = 0;
 }
 
 /*
@@ -109,10 +134,18 @@ void wki_limbo_seal(struct wki_thread *thread)
 	while ((batch = limbo_place(limbo, ticket)) == NULL)
 		;
 	wki_backlog_add(limbo->open.count, (int64_t)limbo->open.bytes);
+	limbo->waiting += limbo->open.bytes;
 	batch->ticket = ticket;
 	wki_chain_splice(&batch->chain, &limbo->open);
 	limbo_put(batch);
 	wki_grace_want(ticket);
+}
+
+static bool limbo_is_due(const struct wki_limbo *limbo)
+{
+	if (limbo->busy || (limbo->open.count < LIMBO_SEAL_COUNT && limbo->open.bytes < LIMBO_SEAL_BYTES))
+		return false;
+	return limbo->open.count >= LIMBO_SECTION_COUNT || !wki_read_ongoing();
 }
 
 void wki_limbo_retire(wki_tagged tagged, size_t bytes)
@@ -126,10 +159,10 @@ void wki_limbo_retire(wki_tagged tagged, size_t bytes)
 	}
 	limbo = &thread->limbo;
 	wki_chain_append(&limbo->open, tagged, bytes);
-	if (limbo->busy || (limbo->open.count < LIMBO_SEAL_COUNT && limbo->open.bytes < LIMBO_SEAL_BYTES))
+	if (likely(!limbo_is_due(limbo)))
 		return;
 	limbo->busy = true;
-	limbo_collect(limbo, LIMBO_QUOTA);
+	limbo_note(limbo, limbo_collect(limbo, LIMBO_QUOTA));
 	wki_limbo_seal(thread);
 	limbo->busy = false;
 }
@@ -139,5 +172,5 @@ void wki_limbo_sweep(void)
 	struct wki_thread *thread;
 
 	for (thread = wki_thread_all(); thread != NULL; thread = thread->next)
-		limbo_collect(&thread->limbo, UINT32_MAX);
+		(void)limbo_collect(&thread->limbo, UINT32_MAX);
 }

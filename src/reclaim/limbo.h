@@ -35,7 +35,8 @@ struct wki_batch {
 
 struct wki_limbo {
 	struct wki_chain open;
-	bool busy; /* reclaiming: what is retired meanwhile only joins `open` */
+	size_t waiting; /* about how many bytes this thread has sealed and not seen come back */
+	bool busy;      /* reclaiming: what is retired meanwhile only joins `open` */
 	struct wki_batch sealed[WKI_LIMBO_PLACES];
 };
 
