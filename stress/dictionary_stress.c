@@ -73,7 +73,7 @@ static void keep(struct stress_worker *worker, struct item *item)
 	struct item *before = *place;
 
 	*place = item;
-	if (stress_is_broken(BROKEN_LEAK) && stress_one_in(worker, 1000))
+	if (stress_is_broken(BROKEN_LEAK) && stress_one_in(worker, 100))
 		return;
 	wk_release(before);
 }

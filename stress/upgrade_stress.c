@@ -314,7 +314,7 @@ static bool play_let_go(struct stress_worker *worker, struct card *card)
 {
 	struct item *item = wk_steal(&held[worker->index]);
 
-	if (!stress_is_broken(BROKEN_LEAK) || !stress_one_in(worker, 1000))
+	if (!stress_is_broken(BROKEN_LEAK) || !stress_one_in(worker, 50))
 		wk_release(item);
 	return play_volley(worker, card);
 }
