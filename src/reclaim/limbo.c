@@ -33,7 +33,7 @@ static bool limbo_take(struct wki_batch *batch)
 
 static void limbo_put(struct wki_batch *batch)
 {
-	uint32_t state = batch->chain.first == 0 ? WKI_BATCH_EMPTY : WKI_BATCH_FULL;
+	uint32_t state = batch->lanes.count == 0 ? WKI_BATCH_EMPTY : WKI_BATCH_FULL;
 
 	/* LIM-2 release; pairs: LIM-1, LIM-3; weaker: a half-written batch; check: unit/reclaim/limbo_test under TSan */
 	atomic_store_release(&batch->state, state);
@@ -48,17 +48,16 @@ static uint32_t limbo_state(const struct wki_batch *batch)
 /* Reclaim up to `quota` blocks of a taken batch whose time has come; returns their bytes. */
 static size_t limbo_reclaim(struct wki_batch *batch, uint32_t *quota)
 {
-	uint32_t done = 0, before = batch->chain.count;
-	size_t bytes = batch->chain.bytes;
+	struct wki_lanes *lanes = &batch->lanes;
+	uint32_t done = 0, before = lanes->count;
+	size_t bytes = lanes->bytes;
 	wki_tagged tagged;
 
-	for (; done < *quota && (tagged = wki_chain_pop(&batch->chain)) != 0; done++) {
-		__builtin_prefetch(wki_tag_link(batch->chain.first), 1);
+	for (; done < *quota && (tagged = wki_lanes_pop(lanes)) != 0; done++)
 		wki_reclaim(tagged);
-	}
-	/* The chain knows the sum of its sizes only: give back the share, and the rest with the last block. */
-	batch->chain.bytes = batch->chain.first == 0 ? 0 : bytes - bytes / before * done;
-	bytes -= batch->chain.bytes;
+	/* Only the sum of the sizes is known: give back the share, and the rest with the last block. */
+	lanes->bytes = lanes->count == 0 ? 0 : bytes - bytes / before * done;
+	bytes -= lanes->bytes;
 	wki_backlog_add(-(int64_t)done, -(int64_t)bytes);
 	*quota -= done;
 	return bytes;
@@ -127,7 +126,7 @@ void wki_limbo_seal(struct wki_thread *thread)
 	struct wki_batch *batch;
 	uint64_t ticket;
 
-	if (limbo->open.first == 0)
+	if (limbo->open.count == 0)
 		return;
 	ticket = wki_grace_ticket();
 	/* The sweeper may walk the places in step with us; it walks them once, and leaves them empty. */
@@ -136,7 +135,7 @@ void wki_limbo_seal(struct wki_thread *thread)
 	wki_backlog_add(limbo->open.count, (int64_t)limbo->open.bytes);
 	limbo->waiting += limbo->open.bytes;
 	batch->ticket = ticket;
-	wki_chain_splice(&batch->chain, &limbo->open);
+	wki_lanes_splice(&batch->lanes, &limbo->open);
 	limbo_put(batch);
 	wki_grace_want(ticket);
 }
@@ -158,7 +157,7 @@ void wki_limbo_retire(wki_tagged tagged, size_t bytes)
 		return;
 	}
 	limbo = &thread->limbo;
-	wki_chain_append(&limbo->open, tagged, bytes);
+	wki_lanes_append(&limbo->open, tagged, bytes);
 	if (likely(!limbo_is_due(limbo)))
 		return;
 	limbo->busy = true;

@@ -21,7 +21,7 @@
 #include <stdbool.h>
 
 #include "base/atomic.h"
-#include "reclaim/link.h"
+#include "reclaim/lanes.h"
 
 #define WKI_LIMBO_PLACES 4u
 
@@ -30,11 +30,11 @@ enum wki_batch_state { WKI_BATCH_EMPTY, WKI_BATCH_FULL, WKI_BATCH_TAKEN };
 struct wki_batch {
 	wki_atomic_u32 state; /* enum wki_batch_state; who made it TAKEN owns the rest */
 	uint64_t ticket;
-	struct wki_chain chain;
+	struct wki_lanes lanes;
 };
 
 struct wki_limbo {
-	struct wki_chain open;
+	struct wki_lanes open;
 	size_t waiting; /* about how many bytes this thread has sealed and not seen come back */
 	bool busy;      /* reclaiming: what is retired meanwhile only joins `open` */
 	struct wki_batch sealed[WKI_LIMBO_PLACES];

@@ -82,20 +82,6 @@ static inline void wki_chain_append(struct wki_chain *chain, wki_tagged tagged, 
 	chain->bytes += bytes;
 }
 
-static inline void wki_chain_splice(struct wki_chain *chain, struct wki_chain *more)
-{
-	if (more->first == 0)
-		return;
-	if (chain->first == 0)
-		chain->first = more->first;
-	else
-		wki_tag_link(chain->last)->next = more->first;
-	chain->last = more->last;
-	chain->count += more->count;
-	chain->bytes += more->bytes;
-	*more = (struct wki_chain){ 0 };
-}
-
 static inline wki_tagged wki_chain_pop(struct wki_chain *chain)
 {
 	wki_tagged first = chain->first;
