@@ -16,6 +16,14 @@ static enum wki_stored store_rcu(const struct wki_place *place, struct wki_entry
 	return WKI_STORED;
 }
 
+/* true: it was the caller who ended it */
+static bool flight_end(struct wki_entry *entry, enum flight how)
+{
+	uint64_t pending = FLIGHT_PENDING;
+
+	return atomic_cas_release(&entry->flight, &pending, how);
+}
+
 /* What was in the place leaves its slot. If it was live, its end is the caller's; if not, its walker's. */
 static void replaced_rcu(struct wki_entry *old, bool was_live)
 {
@@ -27,6 +35,7 @@ static void replaced_rcu(struct wki_entry *old, bool was_live)
 		end_rcu(old);
 	else
 		(void)atomic_fetch_add_relaxed(&table->live, 1);
+	(void)flight_end(old, FLIGHT_DONE);
 	drop_hold(old);
 }
 
@@ -38,7 +47,6 @@ static enum put put_once_rcu(struct wki_array *outside, struct wki_entry *entry,
 	struct wki_place place = wki_slots_find(array, entry->hash, same_key, &entry->key);
 	struct wki_entry *old = wki_place_entry(&place);
 	bool was_live = old != NULL && entry_is_live(old);
-	bool passed;
 
 	if (was_live && !replace)
 		return PUT_EXISTS;
@@ -55,10 +63,7 @@ static enum put put_once_rcu(struct wki_array *outside, struct wki_entry *entry,
 			(void)atomic_fetch_add_relaxed(&table->live, 1);
 		return PUT_STORED;
 	case WKI_STORE_FROZEN:
-		passed = pass(place.array, entry->hash);
-		if (passed)
-			finish_migration(place.array, wki_slots_next(place.array));
-		return passed ? PUT_AGAIN : PUT_NO_MEMORY;
+		return pass(place.array, entry->hash) ? PUT_AGAIN : PUT_NO_MEMORY;
 	case WKI_STORE_NO_MEMORY:
 		return PUT_NO_MEMORY;
 	case WKI_STORE_AGAIN:
@@ -69,7 +74,7 @@ static enum put put_once_rcu(struct wki_array *outside, struct wki_entry *entry,
 
 static unsigned put(unsigned key, unsigned object, bool replace)
 {
-	struct wki_entry *entry = entry_new(key, object);
+	struct wki_entry *entry = entry_new(key, objects[object]);
 	struct wki_array *outside = NULL;
 	enum put result;
 

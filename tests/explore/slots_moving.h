@@ -93,21 +93,6 @@ static bool help_one(struct wki_array *array, struct wki_array *next)
 	return true;
 }
 
-static bool pass(struct wki_array *array, uint64_t hash)
-{
-	struct wki_array *next = wki_slots_next(array);
-	size_t unit = wki_hash_home(hash, wki_unit_shift(array, next)), frontier;
-
-	if (!moves_badly())
-		return wki_slots_pass(array, hash, &ops, NULL);
-	while ((frontier = wki_slots_frontier(array)) <= unit) {
-		if (!wki_slots_is_moved(array, next, frontier) && !move_badly(array, next, frontier))
-			return false;
-		wki_slots_advance(array, next);
-	}
-	return true;
-}
-
 static void finish_migration(struct wki_array *array, struct wki_array *next)
 {
 	if (!wki_slots_finish(&table->root, array, next))
@@ -116,6 +101,28 @@ static void finish_migration(struct wki_array *array, struct wki_array *next)
 		array_free(array);
 	else
 		explore_retire(array, array_free);
+}
+
+static bool pass_badly(struct wki_array *array, struct wki_array *next, uint64_t hash)
+{
+	size_t unit = wki_hash_home(hash, wki_unit_shift(array, next)), frontier;
+
+	while ((frontier = wki_slots_frontier(array)) <= unit) {
+		if (!wki_slots_is_moved(array, next, frontier) && !move_badly(array, next, frontier))
+			return false;
+		wki_slots_advance(array, next);
+	}
+	return true;
+}
+
+/* A frozen place is in the way. */
+static bool pass(struct wki_array *array, uint64_t hash)
+{
+	struct wki_array *next = wki_slots_next(array);
+	bool passed = moves_badly() ? pass_badly(array, next, hash) : wki_slots_pass(array, hash, &ops, NULL);
+
+	finish_migration(array, next);
+	return passed;
 }
 
 /* An insert's share: one unit. Without memory it goes on. */

@@ -8,27 +8,27 @@
 
 /* Operations of the threads; argument: key * 8 + object. */
 
-static void set(intptr_t what)
+static inline void set(intptr_t what)
 {
 	history_begin(HISTORY_SET, (unsigned)what / 8, (unsigned)what % 8);
 	EXPLORE_CHECK(put((unsigned)what / 8, (unsigned)what % 8, true) == 1);
 	history_end(0);
 }
 
-static void insert(intptr_t what)
+static inline void insert(intptr_t what)
 {
 	history_begin(HISTORY_INSERT, (unsigned)what / 8, (unsigned)what % 8);
 	history_end(put((unsigned)what / 8, (unsigned)what % 8, false));
 }
 
-static void release(intptr_t object)
+static inline void release(intptr_t object)
 {
 	history_begin(HISTORY_RELEASE, 0, (unsigned)object);
 	release_object(objects[object]);
 	history_end(0);
 }
 
-static void get(intptr_t key)
+static inline void get(intptr_t key)
 {
 	struct object *object;
 
@@ -43,7 +43,7 @@ static void get(intptr_t key)
 		release((intptr_t)object->number);
 }
 
-static void peek(intptr_t key)
+static inline void peek(intptr_t key)
 {
 	struct object *object;
 
@@ -56,7 +56,7 @@ static void peek(intptr_t key)
 	explore_read_unlock();
 }
 
-static void remove_key(intptr_t key)
+static inline void remove_key(intptr_t key)
 {
 	struct wki_entry *entry;
 
@@ -69,8 +69,70 @@ static void remove_key(intptr_t key)
 	history_end(entry != NULL);
 }
 
+/*
+ * get_or_create without waiting: a flight is put in the key's place, then the object in the
+ * flight's. Whoever finds another one's flight gives up; nobody stores it while that pends.
+ */
+enum begun { BEGUN, BEGUN_EXISTS, BEGUN_BUSY, BEGUN_NO_MEMORY, BEGUN_AGAIN };
+
+static inline enum begun begin_flight_rcu(struct wki_entry *flight)
+{
+	struct wki_place place = wki_slots_find(wki_slots_route(&table->root, flight->hash), flight->hash, same_key, &flight->key);
+	struct wki_entry *old = wki_place_entry(&place);
+
+	if (old != NULL && old->object != NULL && entry_is_live(old))
+		return BEGUN_EXISTS;
+	if (old != NULL && flight_is_pending(old))
+		return BEGUN_BUSY;
+	switch (store_rcu(&place, flight)) {
+	case WKI_STORED:
+		if (old != NULL)
+			drop_hold(old);
+		return BEGUN;
+	case WKI_STORE_FROZEN:
+		return pass(place.array, flight->hash) ? BEGUN_AGAIN : BEGUN_NO_MEMORY;
+	case WKI_STORE_NO_MEMORY:
+		return BEGUN_NO_MEMORY;
+	case WKI_STORE_AGAIN:
+	default:
+		return BEGUN_AGAIN;
+	}
+}
+
+static inline enum begun begin_flight(struct wki_entry *flight)
+{
+	enum begun begun;
+
+	do {
+		explore_read_lock();
+		begun = begin_flight_rcu(flight);
+		explore_read_unlock();
+	} while (begun == BEGUN_AGAIN);
+	return begun;
+}
+
+static inline void create(intptr_t what)
+{
+	struct wki_entry *flight = entry_new((unsigned)what / 8, NULL);
+	uint64_t flying;
+
+	atomic_store_relaxed(&flight->watch.state, WKI_WATCH_RETIRED);
+	atomic_store_relaxed(&flight->flight, FLIGHT_PENDING);
+	if (begin_flight(flight) != BEGUN) {
+		explore_free(flight);
+		return;
+	}
+	flying = atomic_fetch_add_relaxed(&table->flying, 1);
+	EXPLORE_CHECK(flying == 0 || !config->only_creates);
+	if (what % 8 != HISTORY_OBJECTS)
+		insert(what);
+	(void)atomic_fetch_sub_relaxed(&table->flying, 1);
+	(void)flight_end(flight, FLIGHT_FAILED);
+	drop_hold(flight);
+}
+
 /* Begin a migration to 2^bits buckets, unless one runs. */
-static void start(intptr_t bits)
+static inline void start(intptr_t bits)
 {
 	struct wki_array *array, *next;
 
@@ -86,7 +148,7 @@ static void start(intptr_t bits)
 	explore_read_unlock();
 }
 
-static void help(intptr_t units)
+static inline void help(intptr_t units)
 {
 	for (; units > 0; units--) {
 		explore_read_lock();
@@ -122,7 +184,7 @@ static void each_entry(struct wki_array *array, void (*visit)(struct wki_array *
 	}
 }
 
-static void destroy(intptr_t unused)
+static inline void destroy(intptr_t unused)
 {
 	struct wki_array *array, *next;
 
@@ -225,5 +287,22 @@ static void finish(void)
 		while (!gone[i])
 			release_object(objects[i]);
 }
+
+/* How a scenario is written. */
+
+#define NONE HISTORY_NONE
+#define CREATE(key, object) EXPLORE_DO(create, (key) * 8 + (object))
+#define FAIL_TO_CREATE(key) EXPLORE_DO(create, (key) * 8 + HISTORY_OBJECTS)
+#define SET(key, object) EXPLORE_DO(set, (key) * 8 + (object))
+#define INSERT(key, object) EXPLORE_DO(insert, (key) * 8 + (object))
+#define GET(key) EXPLORE_DO(get, key)
+#define PEEK(key) EXPLORE_DO(peek, key)
+#define REMOVE(key) EXPLORE_DO(remove_key, key)
+#define RELEASE(object) EXPLORE_DO(release, object)
+#define START(bits) EXPLORE_DO(start, bits)
+#define HELP(units) EXPLORE_DO(help, units)
+#define DESTROY EXPLORE_DO(destroy, 0)
+#define WITH(...) .set_up = set_up, .argument = (intptr_t)&(const struct config){ __VA_ARGS__ }, .finish = finish
+#define HAS(key, object) { 1, key, object }
 
 #endif

@@ -36,6 +36,7 @@ enum bug {
 	FREES_ARRAY,         /* the old array is freed without a grace period */
 	STATE_FIRST,         /* set ends the old entry before it takes the slot */
 	REPLACES_ANYTHING,   /* a store does not compare */
+	FLIGHT_LEFT_BEHIND,  /* a mover drops a pending flight */
 };
 
 /* What a scenario starts from. */
@@ -48,6 +49,7 @@ struct config {
 	} contents[8];
 	unsigned no_memory;      /* bit t: thread t gets no bucket and no array */
 	bool lazy;               /* inserts help only where they must */
+	bool only_creates;       /* nobody else stores: one flight at a time */
 	bool strong;             /* entries own a reference to their value */
 	enum bug bug;
 };
@@ -60,17 +62,22 @@ struct object {
 
 struct table {
 	wki_array_root root;
-	wki_atomic_u64 live; /* entries whose state is LIVE; wraps */
+	wki_atomic_u64 live;   /* entries whose state is LIVE; wraps */
+	wki_atomic_u64 flying; /* creators between their flight and their value */
 };
 
 struct wki_entry {
 	struct wki_watch watch;
 	struct table *table;
-	struct object *object; /* no unit, never NULL; strong: a reference */
+	struct object *object; /* no unit, never NULL; strong: a reference; flight: NULL */
+	wki_atomic_u64 flight; /* enum flight */
 	uint64_t hash;
 	uint8_t key;
 	bool strong;
 };
+
+/* Somebody makes a value for the key: absent for everybody, moved while it is pending. */
+enum flight { NO_FLIGHT, FLIGHT_PENDING, FLIGHT_DONE, FLIGHT_FAILED };
 
 static struct table *table;
 static struct object *objects[HISTORY_OBJECTS];
@@ -113,13 +120,13 @@ static void leave(struct wki_watch *watch)
 	drop_hold((struct wki_entry *)(void *)watch);
 }
 
-static struct wki_entry *entry_new(unsigned key, unsigned object)
+static struct wki_entry *entry_new(unsigned key, struct object *object)
 {
 	struct wki_entry *entry = explore_zeroed(sizeof(*entry), "entry");
 
-	wki_watch_init(&entry->watch, 0, config->strong ? 1 : 2);
+	wki_watch_init(&entry->watch, 0, config->strong && object != NULL ? 1 : 2);
 	entry->table = table;
-	entry->object = objects[object];
+	entry->object = object;
 	entry->hash = hash_of(key);
 	entry->key = (uint8_t)key;
 	entry->strong = config->strong;
@@ -203,9 +210,14 @@ static uint64_t entry_hash(const struct wki_entry *entry)
 	return entry->hash;
 }
 
+static bool flight_is_pending(const struct wki_entry *entry)
+{
+	return atomic_load_acquire((wki_atomic_u64 *)(uintptr_t)&entry->flight) == FLIGHT_PENDING;
+}
+
 static bool entry_is_kept(const struct wki_entry *entry)
 {
-	return state_is_live(entry);
+	return state_is_live(entry) || (config->bug != FLIGHT_LEFT_BEHIND && flight_is_pending(entry));
 }
 
 static void entry_dropped(void *context, struct wki_entry *entry)
