@@ -14,10 +14,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "reclaim/grace.h"
-#include "reclaim/limbo.h"
-#include "reclaim/runner.h"
-#include "reclaim/thread.h"
 #include "sync/event.h"
 
 /* How much longer than asked for a run may take before it counts as stuck; sanitizers are slow. */
@@ -83,8 +79,13 @@ static void harness_crashed(int number)
 
 void stress_hesitate(struct stress_worker *worker)
 {
-	if (stress_one_in(worker, 16))
+	unsigned chance = stress_below(worker, 16);
+	volatile unsigned idle = stress_below(worker, 512);
+
+	if (chance == 0)
 		sched_yield();
+	while (chance == 1 && idle > 0)
+		idle--;
 }
 
 void stress_linger(void)
@@ -125,58 +126,19 @@ void *stress_share_borrow(struct stress_share *share)
 
 /* Settling. */
 
-static uint64_t harness_backlog(void)
-{
-	wk_stats stats = { .struct_size = sizeof(stats) };
-
-	wk_runtime_stats(&stats);
-	return stats.dead_objects_waiting;
-}
-
-/*
- * A barrier sees to the destructors; what they give up dies in the next round. Plain memory that
- * idle threads have retired is the grace thread's business, in its own time; here it is done at
- * once, by the same functions. Returns whether there was nothing left to do; 1 is the barrier.
- */
-static bool harness_settle_round(void)
-{
-	struct wki_thread *thread = wki_thread_if_any();
-	struct wki_runner_figures before, after;
-
-	wki_runner_read(&before);
-	stress_expect(wk_barrier(WK_NO_TIMEOUT) == WK_OK, "the barrier did not come back");
-	wki_runner_read(&after);
-	if (thread != NULL)
-		wki_limbo_seal(thread);
-	(void)wki_grace_wait(wki_grace_ticket(), WKI_NO_DEADLINE);
-	wki_limbo_sweep();
-	return after.run <= before.run + 1 && harness_backlog() == 0;
-}
-
-/* What dies now and then in destructors dies in a later round; the second quiet one has seen what the first swept up. */
-static void harness_settle_rounds(void)
-{
-	unsigned round, quiet = 0;
-
-	for (round = 0; round < 1000 && quiet < 2; round++)
-		quiet = harness_settle_round() ? quiet + 1 : 0;
-	stress_expect(quiet == 2, "there is always something left to do");
-}
-
 void stress_settle_runtime(void)
 {
 	wk_shutdown_report report = { .struct_size = sizeof(report) };
-	int status;
+	wk_stats stats = { .struct_size = sizeof(stats) };
+	int status = wk_runtime_shutdown(WK_NO_TIMEOUT, &report);
 
-	harness_settle_rounds();
-	status = wk_runtime_shutdown(WK_NO_TIMEOUT, &report);
-	stress_expect(status == WK_OK && report.not_run == 0, "shutdown: %s, %llu were not run", wk_strerror(status),
-		(unsigned long long)report.not_run);
-	/* The runner has ended: what its thread had retired can be swept up too. */
-	(void)wki_grace_wait(wki_grace_ticket(), WKI_NO_DEADLINE);
-	wki_limbo_sweep();
-	stress_expect(harness_backlog() == 0, "%llu dead objects are still waiting",
-		(unsigned long long)harness_backlog());
+	wk_runtime_stats(&stats);
+	stress_expect(status == WK_OK, "shutdown: %s", wk_strerror(status));
+	stress_expect(report.not_run == 0 && report.still_alive == 0, "%llu have not run, %llu are alive",
+		(unsigned long long)report.not_run, (unsigned long long)report.still_alive);
+	stress_expect(stats.dead_objects_waiting == 0 && stats.dead_bytes_waiting == 0,
+		"%llu dead objects with %llu bytes are still waiting", (unsigned long long)stats.dead_objects_waiting,
+		(unsigned long long)stats.dead_bytes_waiting);
 }
 
 static void harness_census(const wk_type *type, const wk_census *census, void *context)
