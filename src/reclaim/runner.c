@@ -77,7 +77,7 @@ static uint64_t runner_begun(void)
 	return atomic_load_relaxed(&runner.begun);
 }
 
-/* Everything that has been begun is over, also what has ended its thread. */
+/* Everything that has been begun is over. */
 static void runner_count_run(void)
 {
 	/* RUN-2 relaxed; pairs: none; weaker: not possible; check: api/runtime_test (one writer) */
@@ -176,12 +176,19 @@ static bool runner_claim(void)
 	return atomic_cas_acquire(&runner.polled, &idle, 1);
 }
 
-/* Also when a callback has ended its thread. */
+/* A callback may have ended the thread: it is over, and if it was the batch's last, so is the batch. */
+static void runner_leave(void)
+{
+	runner_count_run();
+	if (runner.batch.first == 0 && runner_awaited() != 0)
+		runner_await(0);
+	runner_self = false;
+}
+
 static void runner_unclaim(void *unused)
 {
 	(void)unused;
-	runner_count_run();
-	runner_self = false;
+	runner_leave();
 	/* RUN-13 release; pairs: RUN-12; weaker: as RUN-12; check: api/runtime_test under TSan */
 	atomic_store_release(&runner.polled, 0);
 	wki_event_signal(&runner.event);
@@ -238,8 +245,7 @@ void wki_runner_rest(void)
 
 void wki_runner_lost(void)
 {
-	runner_count_run();
-	runner_self = false;
+	runner_leave();
 }
 
 void wki_runner_loop(void)
