@@ -41,12 +41,13 @@ static struct item *hands[STRESS_THREADS_MAX][HAND];
 
 /* Before a lookup: what was known then. */
 struct view {
-	uint64_t present, gone;
+	uint64_t present, gone, filled;
 };
 
 static struct view view_before(struct spot *spot)
 {
-	return (struct view){ atomic_load_acquire(&spot->present), atomic_load_acquire(&spot->gone) };
+	return (struct view){ atomic_load_acquire(&spot->present), atomic_load_acquire(&spot->gone),
+		atomic_load_acquire(&spot->filled) };
 }
 
 /* After it: does the result go with what was known before and is known now? */
@@ -54,12 +55,15 @@ static void view_check(struct stress_worker *worker, const struct field *field, 
 	const struct view *view, const struct item *found)
 {
 	uint64_t present = atomic_load_acquire(&spot->present);
+	uint64_t filled = atomic_load_acquire(&spot->filled);
 
 	if (found != NULL) {
 		stress_expect(stress_canary_is_whole(&found->canary), "%s: found a broken object", field->name);
 		stress_expect(found->spot == spot, "%s: found the object of another key", field->name);
 		stress_expect(item_serial(found) > view->gone, "%s: found what was gone", field->name);
 	}
+	if (filled == view->filled && filled != 0)
+		stress_expect(found != NULL, "%s: found nothing though there was always something", field->name);
 	if (present == view->present && present != 0)
 		stress_expect(found != NULL && item_serial(found) == present, "%s: missed what was present", field->name);
 	else if (present != view->present)
@@ -153,7 +157,7 @@ static void read_contains(const struct field *field, struct spot *spot)
 	struct view view = view_before(spot);
 	bool there = wk_value_dict_contains(field->dict, key);
 
-	if (view.present != 0 && atomic_load_acquire(&spot->present) == view.present)
+	if (view.filled != 0 && atomic_load_acquire(&spot->filled) == view.filled)
 		stress_expect(there, "%s: did not contain what was present", field->name);
 }
 
@@ -208,8 +212,10 @@ static void read_some(struct stress_worker *worker, const struct field *field)
 
 /* Writing: by the owner of the key. */
 
-static void note_changing(struct spot *spot)
+static void note_changing(struct spot *spot, bool goes)
 {
+	if (goes)
+		(void)atomic_exchange_acq_rel(&spot->filled, 0);
 	(void)atomic_exchange_acq_rel(&spot->present, 0);
 }
 
@@ -282,7 +288,7 @@ static void store(struct stress_worker *worker, struct field *field, struct spot
 	union key_memory memory;
 	wk_key key = world_key(field, spot, &memory);
 
-	note_changing(spot);
+	note_changing(spot, false);
 	if (!store_if_absent(worker, field, spot, key, item))
 		(void)store_check(worker, field, spot, wk_value_dict_set(field->dict, key, item));
 	if (spot->serial != 0)
@@ -291,6 +297,8 @@ static void store(struct stress_worker *worker, struct field *field, struct spot
 	spot->serial = item_serial(item);
 	spot->fading = false;
 	atomic_store_release(&spot->present, spot->serial);
+	if (atomic_load_relaxed(&spot->filled) == 0)
+		atomic_store_release(&spot->filled, spot->serial);
 	found = wk_value_dict_get(field->dict, key);
 	stress_expect(found == item, "%s: what was stored is not found", field->name);
 	wk_release(found);
@@ -346,7 +354,7 @@ static void drop(struct stress_worker *worker, struct field *field, struct spot 
 	wk_key key = world_key(field, spot, &memory);
 	bool removed;
 
-	note_changing(spot);
+	note_changing(spot, true);
 	if (field->values == WK_VALUES_WEAK && spot->item != NULL && stress_one_in(worker, 2)) {
 		drop_fade(worker, field, spot, key);
 		return;

@@ -12,6 +12,7 @@ struct item;
 struct spot {
 	wki_atomic_u64 present; /* serial of the object that must be found now; 0: anything goes */
 	wki_atomic_u64 gone;    /* no object up to this serial may be found any more */
+	wki_atomic_u64 filled;  /* not 0: something has been stored all the time since that serial was */
 	/* The owner's. */
 	struct item *item; /* a strong reference; NULL: none, or given up */
 	uint64_t serial;   /* of what was stored last, 0: nothing is stored */

@@ -49,7 +49,7 @@ struct lane {
 	wki_atomic_u32 closing; /* closings begun, and not refused */
 	wki_atomic_u32 dropping;
 	struct lane *next_dropped;
-	uint64_t last[STRESS_THREADS_MAX]; /* number of each thread's letter that ran last; whoever runs them is alone */
+	uint64_t last[STRESS_THREADS_MAX + 1]; /* number of each thread's letter that ran last; whoever runs them is alone */
 };
 
 struct letter {
@@ -396,7 +396,8 @@ static void step(struct stress_worker *worker)
 	lane_release(lane);
 }
 
-static struct stress_worker settler = { .dice = 1 };
+/* The main thread, when it posts. */
+static struct stress_worker settler = { .index = STRESS_THREADS_MAX, .dice = 1 };
 
 static void begin(void)
 {
@@ -408,18 +409,21 @@ static void begin(void)
 	}
 }
 
-/* Nothing is on its way: what waits must have been told of, until nothing waits. */
+/* Nothing is on its way: what waits must have been told of, until nothing waits, also where drains leave something. */
 static void settle_lane(struct lane *lane)
 {
+	unsigned letters;
 	int status;
 
 	here = lane;
+	for (letters = 0; letters < 10; letters++)
+		post(&settler, lane);
 	do {
 		stress_expect(wk_barrier(WK_NO_TIMEOUT) == WK_OK, "no barrier");
 		if (wk_queue_pending(lane->queue) == 0)
 			break;
 		stress_expect(lane_was_told(lane), "nobody was told of what waits");
-	} while (wk_queue_drain(lane->queue, 0) > 0);
+	} while (wk_queue_drain(lane->queue, wk_queue_pending(lane->queue) / 2 + 1) > 0);
 	(void)atomic_fetch_add_relaxed(&lane->closing, 1);
 	status = wk_queue_close(lane->queue, WK_QUEUE_RUN);
 	stress_expect(status == WK_OK || status == WK_ESHUTDOWN, "close: %s", wk_strerror(status));
@@ -429,7 +433,8 @@ static void settle_lane(struct lane *lane)
 
 static void settle_balance(void)
 {
-	uint64_t posted = stress_wins(RACE_POST, STRESS_LEFT), run = atomic_load_relaxed(&letters_run);
+	uint64_t posted = stress_wins(RACE_POST, STRESS_LEFT) + settler.wins[RACE_POST][STRESS_LEFT];
+	uint64_t run = atomic_load_relaxed(&letters_run);
 	uint64_t dropped = atomic_load_relaxed(&letters_dropped), released = atomic_load_relaxed(&letters_released);
 	uint64_t made = atomic_load_relaxed(&parcels_made), drained = atomic_load_relaxed(&parcels_drained);
 	uint64_t by_runner = atomic_load_relaxed(&parcels_by_runner);
