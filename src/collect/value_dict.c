@@ -41,7 +41,7 @@ static void *take_live(struct wki_entry *entry, void *unused)
 	return wki_entry_is_live_rcu(entry) ? entry : NULL;
 }
 
-void *wk_value_dict_get(const wk_value_dict *dict, wk_key key)
+static __attribute__((noinline, cold)) void *value_get(const wk_value_dict *dict, wk_key key)
 {
 	struct wki_value_key hashed = wki_value_key(dict, key);
 	void *object;
@@ -52,7 +52,22 @@ void *wk_value_dict_get(const wk_value_dict *dict, wk_key key)
 	return object;
 }
 
-void *wk_value_dict_peek(const wk_value_dict *dict, wk_key key)
+void *wk_value_dict_get(const wk_value_dict *dict, wk_key key)
+{
+	struct wki_entry *entry;
+	void *object = NULL;
+
+	if (!wki_value_is_plain(dict, key) || unlikely(!wki_read_is_known()))
+		return value_get(dict, key);
+	wki_read_lock();
+	entry = wki_value_glance_rcu(dict, key.number, wki_hash_u64(key.number, dict->seed));
+	if (likely(entry != NULL))
+		object = wki_control_upgrade(entry->control);
+	wki_read_unlock();
+	return likely(object != NULL) ? object : value_get(dict, key);
+}
+
+static __attribute__((noinline, cold)) void *value_peek(const wk_value_dict *dict, wk_key key)
 {
 	struct wki_value_key hashed = wki_value_key(dict, key);
 
@@ -61,6 +76,18 @@ void *wk_value_dict_peek(const wk_value_dict *dict, wk_key key)
 		wki_stop("value dictionary \"%s\": peeked outside a read section", dict->name);
 #endif
 	return wki_value_get_rcu(dict, &hashed, take_borrowed, NULL);
+}
+
+void *wk_value_dict_peek(const wk_value_dict *dict, wk_key key)
+{
+	struct wki_entry *entry;
+	void *object;
+
+	if (WKI_CHECK_LEVEL >= 1 || !wki_value_is_plain(dict, key))
+		return value_peek(dict, key);
+	entry = wki_value_glance_rcu(dict, key.number, wki_hash_u64(key.number, dict->seed));
+	object = likely(entry != NULL) ? wki_control_peek(entry->control) : NULL;
+	return likely(object != NULL) ? object : value_peek(dict, key);
 }
 
 bool wk_value_dict_contains(const wk_value_dict *dict, wk_key key)

@@ -59,6 +59,25 @@ WKI_INLINE void *wki_value_get_rcu(const wk_value_dict *dict, const struct wki_v
 	return wki_slots_get(&dict->table.root, key->hash, wki_entry_same_key, &key->entry, take, context);
 }
 
+/*
+ * What nearly every lookup is: a number, of a dictionary of numbers, by a thread that has been
+ * here before, and the entry where it is looked for first. Whatever is not so goes the long way.
+ */
+WKI_INLINE bool wki_value_is_plain(const wk_value_dict *dict, wk_key key)
+{
+	return likely(((uintptr_t)key.data | (uintptr_t)dict->form.keys) == 0);
+}
+
+/* wki_value_glance_rcu - the key's entry, state LIVE; NULL: look properly */
+WKI_INLINE struct wki_entry *wki_value_glance_rcu(const wk_value_dict *dict, uint64_t number, uint64_t hash)
+{
+	struct wki_entry *entry = wki_slots_glance(&dict->table.root, hash);
+
+	if (unlikely(entry == NULL || entry->key.number != number || !wki_entry_state_is_live(entry)))
+		return NULL;
+	return entry;
+}
+
 /* Storing: one attempt after another until one is decided. */
 struct wki_store {
 	/* What is wanted. */

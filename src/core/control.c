@@ -314,7 +314,7 @@ static void control_fire_rcu(struct wki_control *control)
  * A decider. The read section begins before the object is dead for anybody, so that whoever
  * judges it dead, and takes it for reason to end a container, still finds us inside.
  */
-static void control_decide(struct wki_control *control, uint64_t before)
+static __attribute__((noinline)) void control_decide(struct wki_control *control, uint64_t before)
 {
 	bool won;
 
@@ -331,7 +331,7 @@ static void control_decide(struct wki_control *control, uint64_t before)
 }
 
 /* The only reference, and nobody can make another: no decision is needed. */
-static void control_end_sole(struct wki_control *control)
+static __attribute__((noinline)) void control_end_sole(struct wki_control *control)
 {
 	wki_count_end(&control->count);
 	control_retire(control, false);

@@ -168,12 +168,7 @@ void wk_discard(void *object)
 	wki_control_release(control, 1);
 }
 
-void *(wk_retain)(const void *object)
-{
-	return wk_retain_many(object, 1);
-}
-
-void *wk_retain_many(const void *object, size_t count)
+static inline void *object_retain(const void *object, size_t count)
 {
 	struct wki_control *control;
 	uint64_t before;
@@ -185,6 +180,16 @@ void *wk_retain_many(const void *object, size_t count)
 	if (unlikely((before & WKI_STRONG_DEAD) != 0 || wki_strong_count(before) == 0))
 		wki_stop_control(control, "retained after its last release");
 	return (void *)(uintptr_t)object;
+}
+
+void *(wk_retain)(const void *object)
+{
+	return object_retain(object, 1);
+}
+
+void *wk_retain_many(const void *object, size_t count)
+{
+	return object_retain(object, count);
 }
 
 void wk_release(const void *object)

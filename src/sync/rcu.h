@@ -61,6 +61,16 @@ static inline void wki_read_unlock(void)
 	urcu_bp_read_unlock();
 }
 
+/* wki_read_is_known - the calling thread is registered: wki_read_lock calls nothing. A path that asks first has no such call in it. */
+static inline bool wki_read_is_known(void)
+{
+#if WKI_RCU_INLINE
+	return URCU_TLS(urcu_bp_reader) != NULL;
+#else
+	return true;
+#endif
+}
+
 /* wki_read_ongoing - the calling thread is inside a read section (registers the thread) */
 static inline bool wki_read_ongoing(void)
 {
