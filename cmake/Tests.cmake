@@ -1,9 +1,9 @@
 # How a test is declared. Every test has a tier (a CTest label) and a time limit.
 
-set(WEAKREF_TIMEOUT_quick 60)
+set(WEAKREF_TIMEOUT_quick 120)
 set(WEAKREF_TIMEOUT_slow 600)
 if(NOT WEAKREF_SANITIZE STREQUAL "none")
-	set(WEAKREF_TIMEOUT_quick 180)
+	set(WEAKREF_TIMEOUT_quick 300)
 	set(WEAKREF_TIMEOUT_slow 1800)
 endif()
 
