@@ -125,6 +125,9 @@ struct runtime_mark {
 static struct wki_event runtime_passed; /* signalled when a mark has passed, and when the runtime is down */
 static wki_atomic_u64 runtime_marks;    /* on their way */
 
+/* A shutdown's: it needs no memory. On its way for as long as it has not passed; under the lock. */
+static struct runtime_mark runtime_shutdown_mark = { .passed = 1 };
+
 static void runtime_mark_drop(struct runtime_mark *mark)
 {
 	/* RTM-2 acq_rel; pairs: RTM-2; weaker: the memory could go before the other's last access; check: api/runtime_test */
@@ -135,13 +138,25 @@ static void runtime_mark_drop(struct runtime_mark *mark)
 static void runtime_mark_pass(struct wki_deferred *deferred)
 {
 	struct runtime_mark *mark = (struct runtime_mark *)(void *)deferred;
+	bool allocated = mark != &runtime_shutdown_mark; /* that one may be on its way again at once */
 
 	/* RTM-7 relaxed; pairs: none; weaker: not possible; check: api/runtime_shutdown_test (a shutdown's report leaves them out) */
 	(void)atomic_fetch_sub_relaxed(&runtime_marks, 1);
 	/* RTM-3 release; pairs: RTM-4; weaker: the waiter could miss what the destructors did; check: api/runtime_test under TSan */
 	atomic_store_release(&mark->passed, 1);
 	wki_event_signal(&runtime_passed);
-	runtime_mark_drop(mark);
+	if (allocated)
+		runtime_mark_drop(mark);
+}
+
+static void runtime_mark_send(struct runtime_mark *mark)
+{
+	mark->deferred.run = runtime_mark_pass;
+	/* RTM-6 relaxed; pairs: none; weaker: not possible; check: api/runtime_shutdown_test (nobody else's yet) */
+	atomic_store_relaxed(&mark->passed, 0);
+	/* RTM-8 relaxed; pairs: none; weaker: not possible; check: as RTM-7 */
+	(void)atomic_fetch_add_relaxed(&runtime_marks, 1);
+	wki_runner_after_grace(wki_tag(&mark->deferred.link, WKI_KIND_DEFERRED));
 }
 
 static bool runtime_mark_has_passed(const struct runtime_mark *mark)
@@ -189,13 +204,9 @@ static int runtime_barrier(uint64_t deadline)
 
 	if (mark == NULL)
 		return WK_ENOMEM;
-	memset(mark, 0, sizeof(*mark));
-	mark->deferred.run = runtime_mark_pass;
 	/* RTM-5 relaxed; pairs: none; weaker: not possible; check: api/runtime_test (nobody else's yet) */
 	atomic_store_relaxed(&mark->holds, 2);
-	/* RTM-8 relaxed; pairs: none; weaker: not possible; check: as RTM-7 */
-	(void)atomic_fetch_add_relaxed(&runtime_marks, 1);
-	wki_runner_after_grace(wki_tag(&mark->deferred.link, WKI_KIND_DEFERRED));
+	runtime_mark_send(mark);
 	passed = runtime_mark_wait(mark, deadline);
 	runtime_mark_drop(mark);
 	if (passed)
@@ -224,18 +235,29 @@ size_t wk_runtime_poll(size_t budget)
 	return runtime_poll(budget == 0 ? SIZE_MAX : budget);
 }
 
+/* A barrier by who holds the lock. The mark may be on its way since a shutdown that ran out of time. */
+static bool runtime_round(uint64_t deadline)
+{
+	struct runtime_mark *mark = &runtime_shutdown_mark;
+
+	if (!runtime_mark_has_passed(mark) && !runtime_mark_wait(mark, deadline))
+		return false;
+	runtime_mark_send(mark);
+	return runtime_mark_wait(mark, deadline);
+}
+
 /* Run what is due, and what that makes due, until nothing was at work at a round's begin or run in it but its own mark. */
 static int runtime_quiesce(uint64_t deadline)
 {
 	struct wki_runner_figures before, after;
-	int status;
 
 	do {
 		wki_runner_read(&before);
-		status = runtime_barrier(deadline);
+		if (!runtime_round(deadline))
+			return WK_ETIMEDOUT;
 		wki_runner_read(&after);
-	} while (status == WK_OK && after.begun > before.run + 1);
-	return status;
+	} while (after.begun > before.run + 1);
+	return WK_OK;
 }
 
 /* Sums over all types. */
@@ -279,7 +301,7 @@ static int runtime_shutdown_locked(uint64_t deadline, wk_shutdown_report *report
 		return WK_ESHUTDOWN;
 	if (runtime_starts > 1) {
 		runtime_starts--;
-		(void)runtime_barrier(deadline);
+		(void)runtime_round(deadline);
 		return WK_EBUSY;
 	}
 	runtime_starts = 0;
