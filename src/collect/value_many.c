@@ -56,12 +56,6 @@ static void many_ask_control_rcu(const struct many_lookup *lookup)
 		__builtin_prefetch(lookup->entry->control, 1);
 }
 
-static void *many_take(struct wki_entry *entry, void *unused)
-{
-	(void)unused;
-	return wki_entry_state_is_live(entry) ? wki_control_upgrade(entry->control) : NULL;
-}
-
 static size_t many_get_batch(const wk_value_dict *dict, const wk_key *keys, size_t count, void **objects)
 {
 	struct many_lookup lookups[MANY_BATCH];
@@ -77,7 +71,7 @@ static size_t many_get_batch(const wk_value_dict *dict, const wk_key *keys, size
 	for (i = 0; i < count; i++)
 		many_ask_control_rcu(&lookups[i]);
 	for (i = 0; i < count; i++) {
-		objects[i] = wki_value_get_rcu(dict, &lookups[i].key, many_take, NULL);
+		objects[i] = wki_value_get_rcu(dict, &lookups[i].key, wki_value_take_strong, NULL);
 		found += objects[i] != NULL;
 	}
 	wki_read_unlock();

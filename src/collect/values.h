@@ -1,5 +1,8 @@
 /*
- * collect/values.h - the inside of a value dictionary
+ * collect/values.h - the inside of a value dictionary, and of a weak set
+ *
+ * A weak set is a value dictionary whose keys are its values: the number of an object's control block leads to the
+ * object.
  *
  * Layer: collect.
  */
@@ -78,6 +81,26 @@ WKI_INLINE struct wki_entry *wki_value_glance_rcu(const wk_value_dict *dict, uin
 	return entry;
 }
 
+/* What lookups take: see wki_slots_get. */
+
+static inline void *wki_value_take_strong(struct wki_entry *entry, void *unused)
+{
+	(void)unused;
+	return wki_entry_state_is_live(entry) ? wki_control_upgrade(entry->control) : NULL;
+}
+
+static inline void *wki_value_take_borrowed(struct wki_entry *entry, void *unused)
+{
+	(void)unused;
+	return wki_entry_state_is_live(entry) ? wki_control_peek(entry->control) : NULL;
+}
+
+static inline void *wki_value_take_live(struct wki_entry *entry, void *unused)
+{
+	(void)unused;
+	return wki_entry_is_live_rcu(entry) ? entry : NULL;
+}
+
 /* Storing: one attempt after another until one is decided. */
 struct wki_store {
 	/* What is wanted. */
@@ -108,5 +131,26 @@ int wki_store_run(struct wki_store *store);
 int wki_value_check(const wk_value_dict *dict, wk_key key, const void *object);
 /* wki_value_check_key - may anything be stored under it? */
 int wki_value_check_key(const wk_value_dict *dict, wk_key key);
+
+/* Removing. */
+struct wki_removal {
+	wk_value_dict *dict;
+	const struct wki_control *only; /* NULL: whatever is there */
+	bool wants;                     /* pop: the object */
+	void *object;                   /* popped */
+	struct wki_control *owned;      /* a strong value, to be released outside the section */
+};
+
+/* wki_value_remove - WK_OK or WK_ENOTFOUND; wki_value_take_out - the same with an entry, inside a section */
+int wki_value_remove(struct wki_removal *removal, wk_key key);
+void *wki_value_take_out(struct wki_entry *entry, void *removal);
+void wki_value_clear(wk_value_dict *dict);
+
+/*
+ * wki_value_new - an object of `type`, whose payload begins with a dictionary; NULL and a negative *code
+ * wki_value_destroy - the destroy of such a type, which is asynchronous
+ */
+wk_value_dict *wki_value_new(const wk_type *type, const wk_value_dict_options *options, int *code);
+void wki_value_destroy(void *payload);
 
 #endif

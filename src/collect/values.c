@@ -1,0 +1,221 @@
+/*
+ * collect/values.c - what value dictionaries and weak sets share: beginning and end, removals
+ *
+ * Layer: collect.
+ */
+#include "collect/values.h"
+
+#include <stdio.h>
+
+#include "reclaim/limbo.h"
+#include "reclaim/runner.h"
+#include "sync/rcu.h"
+
+/* Removing. */
+
+/* What an entry owes when the caller has won its end. */
+static void value_ended_rcu(struct wki_removal *removal, struct wki_entry *entry)
+{
+	struct wki_control *control = entry->control;
+
+	wki_table_lost_rcu(&removal->dict->table);
+	if (removal->dict->values == WK_VALUES_WEAK) {
+		if (removal->wants)
+			removal->object = wki_control_upgrade(control);
+		wki_control_unwatch_rcu(control);
+	} else if (removal->wants) {
+		removal->object = wki_payload_of(control, wki_count_peek(&control->count));
+	} else {
+		removal->owned = control;
+	}
+}
+
+/* A pop may take out an entry whose object dies just then: as if it had died before. */
+void *wki_value_take_out(struct wki_entry *entry, void *context)
+{
+	struct wki_removal *removal = context;
+
+	if (!wki_entry_is_live_rcu(entry))
+		return NULL;
+	if (removal->only != NULL && removal->only != entry->control)
+		return NULL;
+	if (!wki_entry_end(entry))
+		return NULL;
+	value_ended_rcu(removal, entry);
+	return removal->wants && removal->object == NULL ? NULL : entry;
+}
+
+int wki_value_remove(struct wki_removal *removal, wk_key key)
+{
+	struct wki_value_key hashed = wki_value_key(removal->dict, key);
+	bool removed;
+
+	wki_read_lock();
+	removed = wki_value_get_rcu(removal->dict, &hashed, wki_value_take_out, removal) != NULL;
+	wki_read_unlock();
+	if (removal->owned != NULL)
+		wki_control_release(removal->owned, 1);
+	return removed ? WK_OK : WK_ENOTFOUND;
+}
+
+/* Removing all. Strong values are released outside the sections, some at a time. */
+
+#define VALUE_HARVEST 32u
+
+struct value_harvest {
+	wk_value_dict *dict;
+	struct wki_control *owned[VALUE_HARVEST];
+	unsigned count;
+};
+
+static void harvest_rcu(struct wki_entry *entry, void *context)
+{
+	struct value_harvest *harvest = context;
+	struct wki_removal removal = { .dict = harvest->dict };
+
+	if (harvest->count == VALUE_HARVEST || !wki_entry_state_is_live(entry) || !wki_entry_end(entry))
+		return;
+	value_ended_rcu(&removal, entry);
+	if (removal.owned != NULL)
+		harvest->owned[harvest->count++] = removal.owned;
+}
+
+/* true: there was room for all */
+static bool harvest_release(struct value_harvest *harvest)
+{
+	bool had_room = harvest->count < VALUE_HARVEST;
+
+	while (harvest->count > 0)
+		wki_control_release(harvest->owned[--harvest->count], 1);
+	return had_room;
+}
+
+void wki_value_clear(wk_value_dict *dict)
+{
+	struct value_harvest harvest = { .dict = dict };
+	uint64_t from = 0, next;
+	bool more;
+
+	do {
+		next = from;
+		wki_read_lock();
+		more = wki_table_each_rcu(&dict->table, &next, harvest_rcu, &harvest);
+		wki_read_unlock();
+		if (harvest_release(&harvest))
+			from = next;
+		else
+			more = true; /* the same bucket again */
+	} while (more);
+	wki_read_lock();
+	wki_table_look_rcu(&dict->table);
+	wki_read_unlock();
+}
+
+/*
+ * The end, on the runner, a grace period after the last release: nobody is in a call any more. Objects that die
+ * meanwhile still find the table through their entries, until one more grace period is over.
+ */
+
+static struct wk_value_dict *value_dict_of(struct wki_deferred *ending)
+{
+	return (struct wk_value_dict *)(void *)((char *)ending - offsetof(struct wk_value_dict, ending));
+}
+
+static void value_finish(struct wki_deferred *ending)
+{
+	struct wk_value_dict *dict = value_dict_of(ending);
+	struct wki_thread *thread = wki_thread_self();
+
+	wki_table_destroy(&dict->table);
+	if (thread != NULL)
+		wki_limbo_seal(thread); /* its entries: the runner may not retire anything else for long */
+	wk_destroy_done(dict);
+}
+
+/* No section around it: the value that is released may be destroyed here and now. */
+static void value_drop(struct wki_entry *entry, void *context)
+{
+	struct wki_removal removal = { .dict = context };
+
+	wki_read_lock();
+	if (wki_entry_state_is_live(entry) && wki_entry_end(entry))
+		value_ended_rcu(&removal, entry);
+	wki_read_unlock();
+	if (removal.owned != NULL)
+		wki_control_release(removal.owned, 1);
+	wki_entry_drop(entry);
+}
+
+static void value_drain(struct wki_deferred *ending)
+{
+	struct wk_value_dict *dict = value_dict_of(ending);
+	wki_tagged tagged = wki_tag(&ending->link, WKI_KIND_DEFERRED);
+
+	if (wki_table_drain(&dict->table, &dict->drain, value_drop, dict)) {
+		wki_runner_now(tagged);
+		return;
+	}
+	ending->run = value_finish;
+	wki_runner_after_grace(tagged);
+}
+
+void wki_value_destroy(void *payload)
+{
+	struct wk_value_dict *dict = payload;
+
+	dict->ending.run = value_drain;
+	value_drain(&dict->ending);
+}
+
+/* The beginning. */
+
+static int value_options_check(const wk_value_dict_options *options)
+{
+	const wk_key_type *type = options->key_type;
+
+	if (options->values != WK_VALUES_WEAK && options->values != WK_VALUES_STRONG)
+		return WK_EINVAL;
+	if (options->keys != WK_KEYS_U64 && options->keys != WK_KEYS_BYTES && options->keys != WK_KEYS_CUSTOM)
+		return WK_EINVAL;
+	if (options->keys == WK_KEYS_CUSTOM &&
+	    (type == NULL || type->hash == NULL || type->equal == NULL || type->copy == NULL))
+		return WK_EINVAL;
+	if (options->value_type != NULL && options->values == WK_VALUES_WEAK &&
+	    (options->value_type->flags & WK_TYPE_NO_WEAK) != 0)
+		return WK_ETYPE;
+	return WK_OK;
+}
+
+static int value_init(struct wk_value_dict *dict, const wk_value_dict_options *options)
+{
+	struct wki_control *control = wki_control_of(dict);
+	int code = wki_table_init(&dict->table, control, options->allocator, options->expected);
+
+	if (code < 0)
+		return code;
+	dict->seed = wki_hash_seed();
+	dict->form.keys = options->keys;
+	dict->form.key_type = options->keys == WK_KEYS_CUSTOM ? options->key_type : NULL;
+	dict->form.allocator = options->allocator;
+	dict->value_type = options->value_type;
+	dict->values = options->values;
+	(void)snprintf(dict->name, sizeof(dict->name), "%s", options->name != NULL ? options->name : "");
+	wki_control_borrow(control); /* its table finds its way back to it */
+	return WK_OK;
+}
+
+wk_value_dict *wki_value_new(const wk_type *type, const wk_value_dict_options *options, int *code)
+{
+	wk_value_dict *dict;
+
+	*code = value_options_check(options);
+	if (*code < 0)
+		return NULL;
+	dict = wk_new_with(type, NULL, code);
+	if (dict == NULL)
+		return NULL;
+	*code = value_init(dict, options);
+	if (*code < 0)
+		wk_discard(dict);
+	return *code < 0 ? NULL : dict;
+}
