@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define HISTORY_KEYS 6u
+#define HISTORY_KEYS 9u
 #define HISTORY_OBJECTS 4u
 #define HISTORY_NONE 0xffu /* no object */
 

@@ -10,6 +10,7 @@
 #include "base/sched.h"
 #include "fiber.h"
 #include "heap.h"
+#include "step.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -37,17 +38,8 @@ static struct {
 	enum machine_outcome outcome;
 	bool stepping; /* a step is under way */
 	struct event event;
-	const char *what, *place;
-	const volatile void *address; /* NULL: none in particular */
-	bool compare;                 /* the step is an atomic access */
-	uint64_t before;              /* the word at the address before it */
+	struct step step;
 } machine;
-
-static struct {
-	const volatile void *address;
-	const char *name;
-} labels[32];
-static unsigned label_count;
 
 unsigned explore_thread(void)
 {
@@ -66,69 +58,6 @@ static void leave(enum machine_outcome outcome)
 	fiber_switch(&self()->fiber, &machine.host);
 }
 
-/* Printing */
-
-void explore_label(const volatile void *address, const char *name)
-{
-	if (label_count < sizeof(labels) / sizeof(labels[0])) {
-		labels[label_count].address = address;
-		labels[label_count++].name = name;
-	}
-}
-
-static void describe_block(char *text, size_t size, const struct block *block, const volatile void *address)
-{
-	int length = snprintf(text, size, "%s#%u.%u", block->name, (unsigned)block->arena, (unsigned)block->number);
-
-	if ((const volatile char *)address != block->base)
-		snprintf(text + length, size - (size_t)length, "+%td", (const volatile char *)address - block->base);
-}
-
-static void describe(char *text, size_t size, const volatile void *address)
-{
-	const struct block *block = heap_find(address);
-
-	for (unsigned i = 0; i < label_count; i++) {
-		if (labels[i].address == address) {
-			snprintf(text, size, "%s", labels[i].name);
-			return;
-		}
-	}
-	if (block != NULL)
-		describe_block(text, size, block, address);
-	else
-		snprintf(text, size, "%p", (const void *)(uintptr_t)address);
-}
-
-static void describe_value(char *text, size_t size, uint64_t value)
-{
-	const void *pointer = (const void *)(uintptr_t)(value & 0xfffffffffff0);
-	const struct block *block = heap_find(pointer);
-	int length = snprintf(text, size, "%#llx", (unsigned long long)value);
-
-	if (block != NULL && length > 0) {
-		text[length] = '=';
-		describe_block(text + length + 1, size - (size_t)length - 1, block, pointer);
-	}
-}
-
-static void print_step(uint64_t after)
-{
-	char where[64] = "", from[96], to[96];
-	const struct thread *thread = self();
-
-	if (machine.address != NULL)
-		describe(where, sizeof(where), machine.address);
-	printf("    %4u  T%u  %-28s %-8s %-24s", machine.run->steps, machine.current,
-		thread->operation == NULL ? "" : thread->operation, machine.what, where);
-	if (machine.compare) {
-		describe_value(from, sizeof(from), machine.before);
-		describe_value(to, sizeof(to), after);
-		printf(" %s%s%s", from, after == machine.before ? "" : " -> ", after == machine.before ? "" : to);
-	}
-	printf("%s%s\n", machine.place == NULL ? "" : "  at ", machine.place == NULL ? "" : machine.place);
-}
-
 void explore_fail(const char *format, ...)
 {
 	va_list arguments;
@@ -137,7 +66,7 @@ void explore_fail(const char *format, ...)
 	vsnprintf(machine.run->message, sizeof(machine.run->message), format, arguments);
 	va_end(arguments);
 	if (machine.run->print && machine.stepping)
-		print_step(machine.before);
+		step_print(&machine.step);
 	leave(MACHINE_FAILED);
 	__builtin_unreachable();
 }
@@ -175,25 +104,25 @@ static void check_alive(const volatile void *address)
 	if (heap_is_wild(address))
 		explore_fail("access to a wild address, %p", (const void *)(uintptr_t)address);
 	if (block != NULL && block->freed) {
-		describe(name, sizeof(name), address);
+		step_describe(name, sizeof(name), address);
 		explore_fail("access to freed memory, %s", name);
 	}
 }
 
 static void end_step(void)
 {
-	uint64_t after = 0;
+	struct step *step = &machine.step;
 
 	if (!machine.stepping)
 		return;
 	machine.stepping = false;
-	if (machine.compare) {
-		after = word_at(machine.address);
-		if (after != machine.before)
-			event_use(&machine.event, (uintptr_t)machine.address, true);
+	if (step->compare) {
+		step->after = word_at(step->address);
+		if (step->after != step->before)
+			event_use(&machine.event, (uintptr_t)step->address, true);
 	}
 	if (machine.run->print)
-		print_step(after);
+		step_print(step);
 	if (machine.run->script == NULL)
 		search_step(&machine.event);
 	if (machine.scenario->invariant != NULL) {
@@ -245,11 +174,15 @@ static void begin_step(const char *what, const volatile void *address, bool cont
 	machine.current = me;
 	machine.stepping = true;
 	machine.event = (struct event){ 0 };
-	machine.what = what;
-	machine.place = self()->place;
+	machine.step = (struct step){
+		.number = machine.run->steps,
+		.thread = me,
+		.operation = self()->operation,
+		.what = what,
+		.place = self()->place,
+		.address = address,
+	};
 	self()->place = NULL;
-	machine.address = address;
-	machine.compare = false;
 }
 
 /* Set-up, final check and invariants run by themselves. */
@@ -277,8 +210,8 @@ void wki_explore_access(const volatile void *address)
 	}
 	step_at("access", address);
 	event_use(&machine.event, (uintptr_t)address, false);
-	machine.compare = true;
-	machine.before = word_at(address);
+	machine.step.compare = true;
+	machine.step.before = machine.step.after = word_at(address);
 }
 
 void wki_explore_point(const char *place)
@@ -524,7 +457,7 @@ enum machine_outcome machine_run(const struct explore_scenario *scenario, struct
 		machine.threads[t].sections = 0;
 	}
 	run->steps = 0;
-	label_count = 0;
+	step_forget_labels();
 	fiber_adopt(&machine.host);
 	heap_reset();
 	if (run_alone(SETTING_UP) != MACHINE_ENDED || start_threads() != MACHINE_ENDED || run_threads() != MACHINE_ENDED)

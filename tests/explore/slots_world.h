@@ -46,7 +46,7 @@ struct config {
 	unsigned moved;          /* units that have moved already */
 	struct {
 		uint8_t used, key, object; /* object NONE: a ghost is left there */
-	} contents[8];
+	} contents[HISTORY_KEYS];
 	unsigned no_memory;      /* bit t: thread t gets no bucket and no array */
 	bool lazy;               /* inserts help only where they must */
 	bool only_creates;       /* nobody else stores: one flight at a time */
@@ -85,14 +85,16 @@ static bool gone[HISTORY_OBJECTS]; /* for the final check */
 static const struct config *config;
 
 /*
- * Keys 0, 1 and 2 meet in bucket 0 of every array of up to four buckets, 0 and 1 with one tag,
- * 2 with another start; 3 leaves them where there are four buckets, 4 where there are two; 5 goes with 4.
+ * Keys 0, 1, 2 and 6, 7, 8 meet in bucket 0 of every array of up to four buckets, 0 and 1 with one
+ * tag, the others with other starts; 3 leaves them where there are four buckets, 4 and 5 where
+ * there are two.
  */
 static uint64_t hash_of(unsigned key)
 {
 	static const uint64_t hashes[HISTORY_KEYS] = {
 		UINT64_C(0x0000000000001111), UINT64_C(0x0000000000001111), UINT64_C(0x0000000000ff2222),
 		UINT64_C(0x4000000000003333), UINT64_C(0x8000000000004444), UINT64_C(0x8000000000ff5555),
+		UINT64_C(0x0000000000706666), UINT64_C(0x0000000000707777), UINT64_C(0x0000000000c08888),
 	};
 
 	return hashes[key];
