@@ -29,26 +29,34 @@ static bool line_is_number(const struct frame_line *line)
 	return !line->invalid && line->length > (line->negative ? 2 : 1);
 }
 
+static enum line_result line_take(struct frame_line *line, char c)
+{
+	if (line->ending) {
+		line->invalid |= c != '\n';
+		return LINE_DONE;
+	}
+	if (line->length == 0)
+		line->kind = c;
+	if (c == '\r') {
+		line->ending = true;
+		return LINE_MORE;
+	}
+	if (line->length > 0)
+		line_number(line, c);
+	return ++line->length > FRAME_LINE_LIMIT ? LINE_TOO_LONG : LINE_MORE;
+}
+
 static enum line_result line_scan(struct frame_line *line, const char **next, const char *end)
 {
-	for (const char *p = *next; p < end; p++) {
-		*next = p + 1;
-		if (line->ending) {
-			line->invalid |= *p != '\n';
-			return LINE_DONE;
-		}
-		if (line->length == 0)
-			line->kind = *p;
-		if (*p == '\r') {
-			line->ending = true;
-			continue;
-		}
-		if (line->length > 0)
-			line_number(line, *p);
-		if (++line->length > FRAME_LINE_LIMIT)
-			return LINE_TOO_LONG;
-	}
-	return LINE_MORE;
+	enum line_result result = LINE_MORE;
+	struct frame_line taken = *line; /* in registers: `next` might point into *line for all the compiler knows */
+	const char *p = *next;
+
+	while (p < end && result == LINE_MORE)
+		result = line_take(&taken, *p++);
+	*line = taken;
+	*next = p;
+	return result;
 }
 
 static enum frame_result frame_fail(struct frame *frame, enum frame_error error)

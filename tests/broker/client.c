@@ -19,14 +19,12 @@ int client_connect(int port)
 	struct sockaddr_in address = {
 		.sin_family = AF_INET, .sin_port = htons((in_port_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)
 	};
-	struct timeval patience = { .tv_sec = PATIENCE };
 	int s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	int on = 1;
 
 	if (s < 0)
 		return -1;
 	if (setsockopt(s, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0 &&
-		setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) == 0 &&
 		connect(s, (struct sockaddr *)&address, sizeof address) == 0)
 		return s;
 	close(s);
@@ -69,11 +67,15 @@ size_t client_receive(int s, void *bytes, size_t length)
 
 bool client_ask(int s, const char *request, const char *reply)
 {
-	size_t length = strlen(reply);
+	size_t length = strlen(reply), came = 0;
 	char *got = malloc(length + 1);
-	bool same = got && client_send_text(s, request) && client_receive(s, got, length) == length &&
-		memcmp(got, reply, length) == 0;
+	bool same;
 
+	if (got && client_send_text(s, request))
+		came = client_receive(s, got, length);
+	same = got && came == length && memcmp(got, reply, length) == 0;
+	if (!same)
+		fprintf(stderr, "asked %s\ngot %.*s\nnot %s\n", request, (int)came, got ? got : "", reply);
 	free(got);
 	return same;
 }

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* A connected socket, or -1. Reads on it fail after a generous while, so that a test fails instead of hanging. */
+/* A connected socket, or -1. */
 int client_connect(int port);
 
 /* False: the server has hung up. */

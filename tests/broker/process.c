@@ -63,6 +63,7 @@ int process_wait(struct process *process)
 	close(process->output);
 	if (waitpid(process->pid, &status, 0) != process->pid)
 		return -1;
+	process->pid = 0;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 

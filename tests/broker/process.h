@@ -7,7 +7,7 @@
 #include <sys/types.h>
 
 struct process {
-	pid_t pid;
+	pid_t pid; /* 0: it has ended */
 	int port;
 	int output;       /* its standard output */
 	char text[16384]; /* what came out of it */
