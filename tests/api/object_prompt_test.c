@@ -64,9 +64,9 @@ static void test_nested_releases(void **state)
 	assert_memory_equal(order, expected, sizeof(expected));
 }
 
-/* Promise 4: a chain of a million objects takes no stack. */
+/* Promise 4: a chain of a million objects takes no stack. (A sanitizer's stack is larger, but not for this many.) */
 
-#define CHAIN 1000000u
+#define CHAIN (THREADS_SANITIZED ? 200000u : 1000000u)
 
 static void release_chain(void *context)
 {
@@ -98,7 +98,7 @@ static void test_promise_4_a_million_on_a_small_stack(void **state)
 {
 	(void)state;
 	release_long_chain(CHAIN, false);
-	release_long_chain(THREADS_SANITIZED ? CHAIN / 10 : CHAIN, true);
+	release_long_chain(CHAIN, true);
 }
 
 /* Prompt objects can be upgraded, and not peeked. */
