@@ -12,6 +12,7 @@
 
 #define ARRAY_ALIGNMENT 64u
 #define ARRAY_STRIDE 1024u /* buckets whose overflow is freed at a time */
+#define ARRAY_SMALL 16u    /* so few wait with the thread that retires them, until it retires something else */
 
 /* An array and what it takes to free it. */
 struct array_memory {
@@ -77,7 +78,7 @@ void wki_array_retire(struct wki_array *array)
 	struct array_memory *memory = (struct array_memory *)array;
 	wki_tagged tagged = wki_tag(&memory->retired.link, WKI_KIND_DEFERRED);
 
-	if (wki_slots_buckets(array) <= ARRAY_STRIDE)
+	if (wki_slots_buckets(array) <= ARRAY_SMALL)
 		wki_limbo_retire(tagged, sizeof(*memory) + array_size(array));
 	else
 		wki_runner_after_grace(tagged);

@@ -56,22 +56,24 @@ struct wki_entry {
 		struct wki_table *table; /* constant until retired */
 		struct wki_link link;    /* retired */
 	};
-	uint64_t hash;          /* constant */
 	struct wki_watch watch;
 	union {
 		struct wki_control *control; /* constant; not to be followed but as said above */
 		struct wki_flight flight;
 	};
-	union { /* constant; what is behind 8 bytes follows the struct */
+	union { /* constant; an entry ends with what its kind of key needs */
 		uint64_t number;
-		void *custom;
+		struct {
+			void *copy;
+			uint64_t hash; /* the other kinds are hashed anew when they are moved */
+		} custom;
 		struct {
 			uint32_t length;
 			unsigned char bytes[];
 		} text;
 	} key;
 };
-_Static_assert(sizeof(struct wki_entry) == 48, "three entries in 144 bytes");
+_Static_assert(offsetof(struct wki_entry, key) == 32, "an entry with a number is 40 bytes, what malloc really gives");
 
 /* In front of the entry where something must be known to free it. */
 struct wki_entry_extra {
@@ -88,6 +90,8 @@ struct wki_entry_form {
 
 /* wki_entry_new - an entry with a copy of the key, and every hold there will be; NULL: no memory. May run the user's copy. */
 struct wki_entry *wki_entry_new(const struct wki_entry_form *form, enum wki_entry_role role, wk_key key, uint64_t hash);
+/* wki_entry_hash - of its key, `seed` being the container's. Also of a retired one, as long as a section keeps it. */
+uint64_t wki_entry_hash(const struct wki_entry *entry, uint64_t seed);
 /* wki_entry_discard - of an entry that nobody else has seen */
 void wki_entry_discard(struct wki_entry *entry);
 /* wki_entry_drop - one hold less */
@@ -158,10 +162,8 @@ static inline bool wki_entry_same_key(const struct wki_entry *entry, uint64_t ha
 {
 	const struct wki_entry_key *key = wanted;
 
-	if (entry->hash != hash)
-		return false;
 	if (key->type != NULL)
-		return key->type->equal(key->key.data, entry->key.custom);
+		return entry->key.custom.hash == hash && key->type->equal(key->key.data, entry->key.custom.copy);
 	return entry->key.text.length == key->key.number &&
 	       memcmp(entry->key.text.bytes, key->key.data, entry->key.text.length) == 0;
 }

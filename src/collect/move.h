@@ -90,7 +90,7 @@ WKI_INLINE bool wki_slots_lay_bucket(struct wki_bucket *bucket, struct wki_bucke
 			entry = wki_word_entry(word);
 			if (entry == NULL)
 				continue;
-			hash = ops->hash(entry);
+			hash = ops->hash(context, entry);
 			if (!wki_slots_lay(&image[wki_hash_home(hash, shift) - first], word & ~WKI_FROZEN, hash, ops, context))
 				return false;
 		}
@@ -120,6 +120,7 @@ WKI_INLINE void wki_slots_publish(struct wki_bucket *bucket, const struct wki_bu
 		if (image->image[i] != 0) {
 			/* MOV-4 release; pairs: SLT-4, MOV-1; weaker: a half-made entry could be read; check: explore/slots */
 			(void)atomic_cas_release(&bucket->slot[i], &none, image->image[i]);
+			wki_bucket_set_hint(bucket, i, wki_word_entry(image->image[i]), ops);
 		}
 	}
 	none = 0;

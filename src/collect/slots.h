@@ -14,9 +14,13 @@
  *	                               moving
  *	Impossible: anything to 0; any change of a word that is FROZEN.
  *
- * BUCKET: one cache line, WKI_BUCKET_SLOTS words and NEXT.
+ * BUCKET: one cache line, WKI_BUCKET_SLOTS words and NEXT; and a second one with a HINT for each slot.
  *	NEXT           0 none, or the overflow bucket; then FROZEN (none, for ever) and, in the first bucket
  *	               of a unit only, MOVED: everything of the unit is in the next array.
+ *
+ *	HINT           an address that whoever finds the entry will want next, to be asked for while the
+ *	               entry itself is on its way. It may be of an entry that was there before, or none:
+ *	               it is prefetched, which cannot fault, and never followed. Home buckets only.
  *
  * A key's PROBE ORDER: the slots of its home bucket, cyclic from start(hash), then those of the
  * overflow bucket in the same way, and so on.
@@ -80,6 +84,8 @@ struct wki_bucket {
 		wki_atomic_u64 next;
 		uint64_t image_next;
 	};
+	wki_atomic_word hint[WKI_BUCKET_SLOTS];
+	uint64_t unused;
 };
 
 struct wki_array;
@@ -95,13 +101,14 @@ struct wki_array {
 
 /* What a migration must know of entries, and where overflow buckets come from. */
 struct wki_slots_ops {
-	uint64_t (*hash)(const struct wki_entry *entry);
+	uint64_t (*hash)(void *context, const struct wki_entry *entry);
 	/* Worth moving: a live value or a pending flight. True also where it has just ceased to be. */
 	bool (*is_kept)(const struct wki_entry *entry);
 	/* The entry left its slot and no other slot has it. */
 	void (*dropped)(void *context, struct wki_entry *entry);
 	struct wki_bucket *(*bucket_new)(void *context); /* zeroed; NULL: no memory */
 	void (*bucket_free)(void *context, struct wki_bucket *bucket);
+	uintptr_t (*hint)(const struct wki_entry *entry); /* NULL: there are none */
 };
 
 /* Is it an entry of this key? Asked of entries whose tag fits, dead ones included. */
@@ -232,25 +239,49 @@ WKI_INLINE unsigned wki_bucket_fitting(const struct wki_bucket *bucket, uint64_t
 	return fitting;
 }
 
+/* Hints. */
+
+WKI_INLINE void wki_bucket_ask(const struct wki_bucket *bucket, unsigned slot, int writes)
+{
+	/* SLT-10 relaxed; pairs: none; weaker: not possible; check: by reading (only prefetched) */
+	const void *hint = (const void *)atomic_load_relaxed((wki_atomic_word *)(uintptr_t)&bucket->hint[slot]);
+
+	if (writes)
+		__builtin_prefetch(hint, 1);
+	else
+		__builtin_prefetch(hint);
+}
+
+WKI_INLINE void wki_bucket_set_hint(struct wki_bucket *bucket, size_t slot, const struct wki_entry *entry,
+				    const struct wki_slots_ops *ops)
+{
+	if (ops->hint == NULL)
+		return;
+	/* SLT-11 relaxed; pairs: none; weaker: not possible; check: by reading (only prefetched) */
+	atomic_store_relaxed(&bucket->hint[slot], ops->hint(entry));
+}
+
 /*
  * wki_slots_glance - the first entry in the home bucket that has the key's tag; NULL: look again, properly
  *
  * Mostly it is the key's, and if it is, then as truly as if wki_slots_find had found it: a key has
  * one slot (S1). That there is none says nothing: a migration may be running, the key may be in an
- * overflow bucket, or two keys have one tag.
+ * overflow bucket, or two keys have one tag. What its hint leads to is asked for, to be written if `writes`.
  */
-WKI_INLINE struct wki_entry *wki_slots_glance(const wki_array_root *root, uint64_t hash)
+WKI_INLINE struct wki_entry *wki_slots_glance(const wki_array_root *root, uint64_t hash, int writes)
 {
 	const struct wki_array *array = wki_slots_current(root);
 	const struct wki_bucket *bucket = &array->buckets[wki_hash_home(hash, array->shift)];
-	unsigned fitting;
+	unsigned fitting, i;
 
 	if (__builtin_expect(wki_slots_next(array) != NULL, 0))
 		return NULL;
 	fitting = wki_bucket_fitting(bucket, wki_hash_tag(hash));
 	if (__builtin_expect(fitting == 0, 0))
 		return NULL;
-	return wki_word_entry(wki_slots_load(&bucket->slot[__builtin_ctz(fitting)]));
+	i = (unsigned)__builtin_ctz(fitting);
+	wki_bucket_ask(bucket, i, writes);
+	return wki_word_entry(wki_slots_load(&bucket->slot[i]));
 }
 
 /* wki_slots_find - the slot of the key, or the place where an insert of it would put it */
@@ -362,9 +393,10 @@ WKI_INLINE enum wki_stored wki_slots_store(const struct wki_place *place, uint64
 	if (place->word == &place->bucket->next)
 		return wki_slots_append(place, hash, entry, ops, context);
 	/* SLT-8 release; pairs: SLT-4, MOV-1, MOV-2; weaker: a half-made entry could be read; check: explore/slots */
-	if (atomic_cas_release(place->word, &seen, wki_word_of(entry, hash)))
-		return WKI_STORED;
-	return WKI_STORE_AGAIN;
+	if (!atomic_cas_release(place->word, &seen, wki_word_of(entry, hash)))
+		return WKI_STORE_AGAIN;
+	wki_bucket_set_hint(place->bucket, (size_t)(place->word - place->bucket->slot), entry, ops);
+	return WKI_STORED;
 }
 
 /* wki_slots_init - the first array, before anybody else can see the table */

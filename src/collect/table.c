@@ -12,11 +12,12 @@
 #include "base/memory.h"
 #include "collect/array.h"
 #include "collect/entry.h"
+#include "collect/hash.h"
 #include "collect/move.h"
 #include "reclaim/runner.h"
 #include "sync/rcu.h"
 
-#define TABLE_FULL 4u          /* live entries a bucket, from which on it grows */
+#define TABLE_FULL 5u          /* live entries a bucket, from which on it grows */
 #define TABLE_FLOOR 3u         /* smaller tables are not worth shrinking or sweeping for one ghost a bucket */
 #define TABLE_STRIPED 6u       /* tables of 2^6 buckets and more have striped counters */
 #define TABLE_STRIPES_MAX 8u
@@ -135,9 +136,17 @@ static void table_bucket_free(void *context, struct wki_bucket *bucket)
 	wki_bucket_free(table->allocator, bucket);
 }
 
-static uint64_t table_entry_hash(const struct wki_entry *entry)
+static uint64_t table_entry_hash(void *context, const struct wki_entry *entry)
 {
-	return entry->hash;
+	const struct wki_table *table = context;
+
+	return wki_entry_hash(entry, table->seed);
+}
+
+/* Whoever finds an entry goes on to its object. A flight has none. */
+static uintptr_t table_entry_hint(const struct wki_entry *entry)
+{
+	return wki_entry_role(entry) == WKI_ENTRY_FLIGHT ? 0 : (uintptr_t)entry->control;
 }
 
 /* The state says enough: a dead value that has not been fired yet only moves once more. */
@@ -158,6 +167,7 @@ static const struct wki_slots_ops table_ops = {
 	.dropped = table_entry_dropped,
 	.bucket_new = table_bucket_new,
 	.bucket_free = table_bucket_free,
+	.hint = table_entry_hint,
 };
 
 /* Migrations. */
@@ -342,6 +352,7 @@ int wki_table_init(struct wki_table *table, struct wki_control *owner, const wk_
 
 	while (bits < TABLE_BITS_MAX && expected > (size_t)TABLE_FULL << bits)
 		bits++;
+	table->seed = wki_hash_seed();
 	table->owner = owner;
 	table->allocator = allocator;
 	table->floor = bits > TABLE_FLOOR ? bits : TABLE_FLOOR;

@@ -3,7 +3,7 @@
  *
  * slots.h moves entries from one array to the next; here is when, and where memory comes from.
  *
- *	grow    k+1  live > 4 * 2^k
+ *	grow    k+1  live > 5 * 2^k
  *	shrink  k-1  live < 2^k / 2, down to what was asked for at first
  *	sweep   k    ghosts > max(live, 2^k): the same size, but without them
  *
@@ -41,6 +41,7 @@ struct wki_stripes {
 struct wki_table {
 	/* Read by every lookup, seldom written. */
 	wki_array_root root;
+	uint64_t seed;                                  /* of its keys' hashes; constant */
 	WKI_ATOMIC_POINTER(struct wki_stripes) stripes; /* NULL while the table is small; set once */
 	struct wki_control *owner;                      /* the container's control block; constant */
 	const wk_allocator *allocator;                  /* constant */

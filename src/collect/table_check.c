@@ -31,14 +31,16 @@ static void check_word(struct table_tally *tally, struct wki_array *array, size_
 {
 	struct wki_entry *entry = wki_word_entry(word);
 	struct wki_place place;
+	uint64_t hash;
 
 	if (entry == NULL)
 		return;
-	check_that((word & ~WKI_FROZEN) == wki_word_of(entry, entry->hash), tally->table, "the tag is of the entry's hash");
-	check_that(wki_hash_home(entry->hash, array->shift) == home, tally->table, "the entry is at home");
-	place = wki_slots_find(array, entry->hash, check_same, entry);
+	hash = wki_entry_hash(entry, tally->table->seed);
+	check_that((word & ~WKI_FROZEN) == wki_word_of(entry, hash), tally->table, "the tag is of the entry's hash");
+	check_that(wki_hash_home(hash, array->shift) == home, tally->table, "the entry is at home");
+	place = wki_slots_find(array, hash, check_same, entry);
 	check_that(wki_place_entry(&place) == entry, tally->table, "(S1) no EMPTY slot before the entry's");
-	place = wki_slots_find(array, entry->hash, wki_entry_same_entry, entry);
+	place = wki_slots_find(array, hash, wki_entry_same_entry, entry);
 	check_that(wki_place_entry(&place) == entry, tally->table, "(S2) one slot for a key");
 	tally->filled++;
 	tally->live += wki_entry_state_is_live(entry);

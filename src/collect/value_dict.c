@@ -37,7 +37,7 @@ void *wk_value_dict_get(const wk_value_dict *dict, wk_key key)
 	if (!wki_value_is_plain(dict, key) || unlikely(!wki_read_is_known()))
 		return value_get(dict, key);
 	wki_read_lock();
-	entry = wki_value_glance_rcu(dict, key.number, wki_hash_u64(key.number, dict->seed));
+	entry = wki_value_glance_rcu(dict, key.number, wki_hash_u64(key.number, dict->table.seed), 1);
 	if (likely(entry != NULL))
 		object = wki_control_upgrade(entry->control);
 	wki_read_unlock();
@@ -62,7 +62,7 @@ void *wk_value_dict_peek(const wk_value_dict *dict, wk_key key)
 
 	if (WKI_CHECK_LEVEL >= 1 || !wki_value_is_plain(dict, key))
 		return value_peek(dict, key);
-	entry = wki_value_glance_rcu(dict, key.number, wki_hash_u64(key.number, dict->seed));
+	entry = wki_value_glance_rcu(dict, key.number, wki_hash_u64(key.number, dict->table.seed), 0);
 	object = likely(entry != NULL) ? wki_control_peek(entry->control) : NULL;
 	return likely(object != NULL) ? object : value_peek(dict, key);
 }

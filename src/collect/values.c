@@ -193,7 +193,6 @@ static int value_init(struct wk_value_dict *dict, const wk_value_dict_options *o
 
 	if (code < 0)
 		return code;
-	dict->seed = wki_hash_seed();
 	dict->form.keys = options->keys;
 	dict->form.key_type = options->keys == WK_KEYS_CUSTOM ? options->key_type : NULL;
 	dict->form.allocator = options->allocator;

@@ -16,7 +16,6 @@
 struct wk_value_dict {
 	struct wki_table table;
 	/* Constant. */
-	uint64_t seed;
 	struct wki_entry_form form;
 	const wk_type *value_type; /* NULL: any */
 	wk_value_mode values;
@@ -42,12 +41,12 @@ static inline struct wki_value_key wki_value_key(const wk_value_dict *dict, wk_k
 	if (unlikely((key.data == NULL) != (dict->form.keys == WK_KEYS_U64)))
 		wki_value_stop_key(dict);
 	if (likely(key.data == NULL)) {
-		hashed.hash = wki_hash_u64(key.number, dict->seed);
+		hashed.hash = wki_hash_u64(key.number, dict->table.seed);
 	} else if (dict->form.key_type == NULL) {
-		hashed.hash = wki_hash_bytes(key.data, key.number, dict->seed);
+		hashed.hash = wki_hash_bytes(key.data, key.number, dict->table.seed);
 	} else {
 		hashed.entry.type = dict->form.key_type;
-		hashed.hash = wki_hash_u64(hashed.entry.type->hash(key.data, dict->seed), dict->seed);
+		hashed.hash = wki_hash_u64(hashed.entry.type->hash(key.data, dict->table.seed), dict->table.seed);
 	}
 	return hashed;
 }
@@ -71,10 +70,10 @@ WKI_INLINE bool wki_value_is_plain(const wk_value_dict *dict, wk_key key)
 	return likely(((uintptr_t)key.data | (uintptr_t)dict->form.keys) == 0);
 }
 
-/* wki_value_glance_rcu - the key's entry, state LIVE; NULL: look properly */
-WKI_INLINE struct wki_entry *wki_value_glance_rcu(const wk_value_dict *dict, uint64_t number, uint64_t hash)
+/* wki_value_glance_rcu - the key's entry, state LIVE; NULL: look properly. Its object is on its way, to be written if `writes`. */
+WKI_INLINE struct wki_entry *wki_value_glance_rcu(const wk_value_dict *dict, uint64_t number, uint64_t hash, int writes)
 {
-	struct wki_entry *entry = wki_slots_glance(&dict->table.root, hash);
+	struct wki_entry *entry = wki_slots_glance(&dict->table.root, hash, writes);
 
 	if (unlikely(entry == NULL || entry->key.number != number || !wki_entry_state_is_live(entry)))
 		return NULL;

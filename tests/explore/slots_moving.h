@@ -35,7 +35,7 @@ static bool lay_badly(struct wki_bucket *bucket, struct wki_bucket *image, size_
 			entry = wki_word_entry(word);
 			if (entry == NULL || (config->bug == LOOKS_AT_STATE && !state_is_live(entry)))
 				continue;
-			if (!wki_slots_lay(&image[wki_hash_home(entry_hash(entry), shift) - first], word & ~WKI_FROZEN, entry->hash, &ops, NULL))
+			if (!wki_slots_lay(&image[wki_hash_home(entry_hash(NULL, entry), shift) - first], word & ~WKI_FROZEN, entry->hash, &ops, NULL))
 				return false;
 		}
 		if (config->bug == FORGETS_NEXT)

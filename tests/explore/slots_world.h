@@ -206,8 +206,9 @@ static void end_rcu(struct wki_entry *entry)
 
 /* What the protocol asks for. */
 
-static uint64_t entry_hash(const struct wki_entry *entry)
+static uint64_t entry_hash(void *context, const struct wki_entry *entry)
 {
+	(void)context;
 	explore_touch(entry);
 	return entry->hash;
 }
@@ -245,7 +246,7 @@ static void bucket_free(void *context, struct wki_bucket *bucket)
 	explore_free(bucket);
 }
 
-static const struct wki_slots_ops ops = { entry_hash, entry_is_kept, entry_dropped, bucket_new, bucket_free };
+static const struct wki_slots_ops ops = { entry_hash, entry_is_kept, entry_dropped, bucket_new, bucket_free, NULL };
 
 /* Arrays. */
 

@@ -28,8 +28,9 @@ struct memory {
 	int buckets, refuse;
 };
 
-static uint64_t toy_hash(const struct wki_entry *entry)
+static uint64_t toy_hash(void *context, const struct wki_entry *entry)
 {
+	(void)context;
 	return entry->hash;
 }
 
@@ -65,7 +66,7 @@ static void toy_bucket_free(void *context, struct wki_bucket *bucket)
 	free(bucket);
 }
 
-static const struct wki_slots_ops ops = { toy_hash, toy_is_kept, toy_dropped, toy_bucket_new, toy_bucket_free };
+static const struct wki_slots_ops ops = { toy_hash, toy_is_kept, toy_dropped, toy_bucket_new, toy_bucket_free, NULL };
 
 static bool toy_same(const struct wki_entry *entry, uint64_t hash, const void *key)
 {
@@ -168,7 +169,7 @@ static void test_words(void **state)
 	assert_null(wki_word_entry(0));
 	assert_null(wki_word_entry(WKI_FROZEN));
 	assert_null(wki_word_entry(WKI_DROPPED));
-	assert_int_equal(sizeof(struct wki_bucket), 64);
+	assert_int_equal(sizeof(struct wki_bucket), 128);
 }
 
 static void test_first_free_place_of_the_probe_order(void **state)
