@@ -193,18 +193,17 @@ static enum table_moved table_move_rcu(struct wki_table *table)
 	return TABLE_MOVED;
 }
 
-static enum table_moved table_move_many_rcu(struct wki_table *table, unsigned quota)
+/* A section for each unit: a grace period never waits for more than one. */
+static enum table_moved table_move_many(struct wki_table *table, unsigned quota)
 {
 	enum table_moved moved = TABLE_MOVED;
 
-	while (quota-- > 0 && moved == TABLE_MOVED)
+	while (quota-- > 0 && moved == TABLE_MOVED) {
+		wki_read_lock();
 		moved = table_move_rcu(table);
+		wki_read_unlock();
+	}
 	return moved;
-}
-
-void wki_table_help_rcu(struct wki_table *table)
-{
-	(void)table_move_many_rcu(table, TABLE_QUOTA);
 }
 
 bool wki_table_pass_rcu(struct wki_table *table, struct wki_array *array, uint64_t hash)
@@ -257,33 +256,56 @@ static void table_ask_rcu(struct wki_table *table)
 		table_give_up_maintenance(table);
 }
 
-static void table_begin_rcu(struct wki_table *table, struct wki_array *array, unsigned bits)
+/* What table_due says of the array in authority, unless a migration is running. */
+static unsigned table_due_now_rcu(const struct wki_table *table)
+{
+	struct wki_array *array = wki_slots_current(&table->root);
+
+	return wki_slots_next(array) != NULL ? TABLE_NOT_DUE : table_due(table, array, 0);
+}
+
+/* The array was made outside of the section: is it still what is due? */
+static bool table_begin_rcu(struct wki_table *table, struct wki_array *next)
+{
+	unsigned bits = wki_array_bits(next);
+
+	if (table_due_now_rcu(table) != bits || !wki_slots_start(wki_slots_current(&table->root), next))
+		return false;
+	if (bits > TABLE_AT_ONCE)
+		table_ask_rcu(table);
+	return true;
+}
+
+void wki_table_start(struct wki_table *table)
 {
 	struct wki_array *next;
+	unsigned bits;
+	bool begun;
 
+	wki_read_lock();
+	bits = table_due_now_rcu(table);
+	wki_read_unlock();
+	if (bits == TABLE_NOT_DUE)
+		return;
 	if (bits >= TABLE_STRIPED)
 		table_add_stripes(table);
 	next = wki_array_new(table->allocator, bits);
 	if (next == NULL)
 		return;
-	if (!wki_slots_start(array, next))
+	wki_read_lock();
+	begun = table_begin_rcu(table, next);
+	wki_read_unlock();
+	if (!begun)
 		wki_array_free(next);
 	else if (bits <= TABLE_AT_ONCE)
-		(void)table_move_many_rcu(table, 1u << TABLE_AT_ONCE);
-	else
-		table_ask_rcu(table);
+		(void)table_move_many(table, 1u << TABLE_AT_ONCE);
 }
 
-void wki_table_start_rcu(struct wki_table *table)
+void wki_table_tend(struct wki_table *table, bool look)
 {
-	struct wki_array *array = wki_slots_current(&table->root);
-	unsigned bits;
-
-	if (wki_slots_next(array) != NULL)
-		return;
-	bits = table_due(table, array, 0);
-	if (bits != TABLE_NOT_DUE)
-		table_begin_rcu(table, array, bits);
+	(void)table_move_many(table, TABLE_QUOTA);
+	if (look)
+		wki_table_start(table);
 }
 
 void wki_table_look_rcu(struct wki_table *table)
@@ -298,7 +320,7 @@ void wki_table_look_rcu(struct wki_table *table)
 }
 
 enum wki_stored wki_table_store_rcu(struct wki_table *table, const struct wki_place *place, uint64_t hash,
-				    struct wki_entry *entry)
+				    struct wki_entry *entry, bool *look)
 {
 	enum wki_stored stored = wki_slots_store(place, hash, entry, &table_ops, table);
 	uint64_t before;
@@ -306,19 +328,12 @@ enum wki_stored wki_table_store_rcu(struct wki_table *table, const struct wki_pl
 	if (stored != WKI_STORED || wki_place_entry(place) != NULL)
 		return stored;
 	before = table_count_filled(table, 1);
-	if ((before & TABLE_LOOK) == TABLE_LOOK || wki_array_bits(place->array) < TABLE_STRIPED ||
-	    place->word == &place->bucket->next)
-		wki_table_start_rcu(table);
+	*look = (before & TABLE_LOOK) == TABLE_LOOK || wki_array_bits(place->array) < TABLE_STRIPED ||
+		place->word == &place->bucket->next;
 	return stored;
 }
 
 /* The runner's part: a stride of what is due. */
-static enum table_moved table_maintain_rcu(struct wki_table *table)
-{
-	wki_table_start_rcu(table);
-	return table_move_many_rcu(table, TABLE_STRIDE);
-}
-
 static void table_maintain(struct wki_deferred *maintenance)
 {
 	struct wki_table *table =
@@ -327,9 +342,10 @@ static void table_maintain(struct wki_deferred *maintenance)
 	enum table_moved moved;
 	bool again;
 
-	wki_read_lock();
-	moved = table_maintain_rcu(table);
+	wki_table_start(table);
+	moved = table_move_many(table, TABLE_STRIDE);
 	again = moved == TABLE_MOVED;
+	wki_read_lock();
 	if (!again) {
 		table_give_up_maintenance(table);
 		/* Somebody may have begun just now and found us still at it. */

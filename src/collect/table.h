@@ -54,13 +54,16 @@ struct wki_table {
 /* wki_table_init - with room for `expected` entries. WK_ENOMEM: nothing is left behind. */
 int wki_table_init(struct wki_table *table, struct wki_control *owner, const wk_allocator *allocator, size_t expected);
 
-/* wki_table_store_rcu - wki_slots_store, counted; the entry's place may have held another one of the key (place->seen) */
+/* wki_table_store_rcu - wki_slots_store, counted; the entry's place may have held another one of the key (place->seen). Sets *look for wki_table_tend. */
 enum wki_stored wki_table_store_rcu(struct wki_table *table, const struct wki_place *place, uint64_t hash,
-				    struct wki_entry *entry);
-/* wki_table_help_rcu - an insert's share of the migration that runs, if there is one */
-void wki_table_help_rcu(struct wki_table *table);
-/* wki_table_start_rcu - begin a migration if one is due and none is running */
-void wki_table_start_rcu(struct wki_table *table);
+				    struct wki_entry *entry, bool *look);
+/*
+ * wki_table_tend - outside a section, by somebody who has stored: his share of the migration that runs; with `look`,
+ * which the store has set, begin one that is due
+ */
+void wki_table_tend(struct wki_table *table, bool look);
+/* wki_table_start - outside a section, for arrays are made: begin a migration if one is due and none is running */
+void wki_table_start(struct wki_table *table);
 /* wki_table_look_rcu - the same by somebody who must not allocate: the runner is asked */
 void wki_table_look_rcu(struct wki_table *table);
 

@@ -10,7 +10,7 @@
 
 /* What an attempt says besides the codes of wki_store_run. */
 #define STORE_AGAIN 100 /* somebody else came between */
-#define STORE_NEEDS 101 /* a copy of the key, by code of the user's: not inside a read section */
+#define STORE_NEEDS 101 /* an entry: memory and the user's copy of a key are for outside the section */
 #define STORE_NONE 102  /* nothing live is there */
 
 static bool store_is_weak(const struct wki_store *store)
@@ -115,11 +115,9 @@ static int store_put_rcu(struct wki_store *store, const struct wki_place *place,
 {
 	struct wki_table *table = &store->dict->table;
 
-	if (store->entry == NULL && store->dict->form.key_type != NULL)
+	if (store->entry == NULL)
 		return STORE_NEEDS;
-	if (store->entry == NULL && !store_make(store))
-		return WK_ENOMEM;
-	switch (wki_table_store_rcu(table, place, store->key->hash, store->entry)) {
+	switch (wki_table_store_rcu(table, place, store->key->hash, store->entry, &store->look)) {
 	case WKI_STORED:
 		return store_settle_rcu(store, wki_place_entry(place), live);
 	case WKI_STORE_FROZEN:
@@ -154,13 +152,14 @@ int wki_store_run(struct wki_store *store)
 
 	do {
 		wki_read_lock();
-		wki_table_help_rcu(&store->dict->table);
 		code = store_try_rcu(store);
 		wki_read_unlock();
 		if (code == STORE_NEEDS)
 			code = store_make(store) ? STORE_AGAIN : WK_ENOMEM;
 	} while (code == STORE_AGAIN);
-	if (!store->stored && store->entry != NULL)
+	if (store->stored)
+		wki_table_tend(&store->dict->table, store->look);
+	else if (store->entry != NULL)
 		store_discard(store);
 	if (store->replaced != NULL)
 		wki_control_release(store->replaced, 1);

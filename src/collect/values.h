@@ -114,7 +114,7 @@ struct wki_store {
 	struct wki_entry *flight;      /* somebody else's, with a hold of the caller's */
 	/* The store's own. */
 	struct wki_control *replaced; /* a strong value to be released outside the section */
-	bool stored;
+	bool stored, look;
 };
 
 /*
