@@ -73,3 +73,20 @@ int process_end(struct process *process, int signal)
 		return -1;
 	return process_wait(process);
 }
+
+long process_peak_memory(const struct process *process)
+{
+	char name[32], line[128];
+	long peak = -1;
+	FILE *status;
+
+	snprintf(name, sizeof name, "/proc/%d/status", (int)process->pid);
+	status = fopen(name, "r");
+	if (!status)
+		return -1;
+	while (peak < 0 && fgets(line, sizeof line, status))
+		if (sscanf(line, "VmHWM: %ld", &peak) != 1)
+			peak = -1;
+	fclose(status);
+	return peak;
+}

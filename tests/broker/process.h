@@ -20,6 +20,9 @@ bool process_start(struct process *process, const char *program, const char *con
 /* Waits for the end; the exit status, or -1: a signal ended it. process->text holds all its output then. */
 int process_wait(struct process *process);
 
+/* The most memory it ever had, in KiB; -1: not known. */
+long process_peak_memory(const struct process *process);
+
 /* process_wait after this signal. */
 int process_end(struct process *process, int signal);
 
