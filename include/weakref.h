@@ -15,6 +15,8 @@
 #include "weakref/ref.h"        /* weak reference objects, with callbacks */
 #include "weakref/finalizer.h"  /* something to be done once: at death, on call, at exit */
 #include "weakref/value_dict.h" /* dictionary whose values leave it when they die */
+#include "weakref/weak_set.h"   /* set whose members leave it when they die */
+#include "weakref/cursor.h"     /* go through a container while it changes */
 #include "weakref/runtime.h"    /* start, shutdown, barrier, statistics */
 
 #endif

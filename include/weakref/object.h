@@ -151,14 +151,14 @@ WK_API WK_MUST_USE void *wk_new(const wk_type *type);
 WK_API WK_MUST_USE void *wk_new_with(const wk_type *type, const wk_new_options *options, int *status);
 
 /**
- * wk_last_status - why this thread's last failing wk_new failed
+ * wk_last_status - why the last wk_new or wk_cursor_next on this thread that gave NULL did so
  *
  * Ownership: none.
- * Threads:   each thread has its own; a wk_new that succeeds leaves it alone.
+ * Threads:   each thread has its own; a call that gives an object leaves it alone.
  * Context:   anywhere.
  * Progress:  wait-free.
  * Ordering:  none.
- * Errors:    none; WK_OK if no wk_new has failed on this thread.
+ * Errors:    none; WK_OK if neither has given NULL on this thread.
  * Like:      errno.
  */
 WK_API int wk_last_status(void);

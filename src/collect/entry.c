@@ -191,6 +191,14 @@ bool wki_entry_same_entry(const struct wki_entry *entry, uint64_t hash, const vo
 	}
 }
 
+const void *wki_entry_key(const struct wki_entry *entry, size_t *length)
+{
+	bool has_bytes = entry_keys(entry) == WK_KEYS_BYTES;
+
+	*length = has_bytes ? entry->key.text.length : 0;
+	return has_bytes ? entry->key.text.bytes : entry->key.custom.copy;
+}
+
 /* The user's release is over, also when it has ended its thread. */
 static void entry_key_released(void *entry)
 {

@@ -99,8 +99,11 @@ void wki_entry_drop(struct wki_entry *entry);
 /* wki_entry_hold - one hold more, by somebody in a read section; false: there is none left to add to */
 bool wki_entry_hold(struct wki_entry *entry);
 
-/* wki_entry_same_entry - of the same container: a wki_same_key whose key is an entry, for checks */
+/* wki_entry_same_entry - of the same container: a wki_same_key whose key is an entry */
 bool wki_entry_same_entry(const struct wki_entry *entry, uint64_t hash, const void *other);
+
+/* wki_entry_key - where a key that is not a number is, and how long it is: bytes; a custom key has no length */
+const void *wki_entry_key(const struct wki_entry *entry, size_t *length);
 
 /* For src/runtime/kinds.c. */
 void wki_entry_reclaim(struct wki_link *link);

@@ -401,7 +401,9 @@ int wki_table_init(struct wki_table *table, struct wki_control *owner, const wk_
 	return WK_OK;
 }
 
-static void bucket_each(struct wki_bucket *bucket, void (*visit)(struct wki_entry *entry, void *context), void *context)
+/* Entries whose hash is below `from` are left out. */
+static void bucket_each(struct wki_table *table, struct wki_bucket *bucket, uint64_t from,
+			void (*visit)(struct wki_entry *entry, void *context), void *context)
 {
 	struct wki_entry *entry;
 	unsigned i;
@@ -409,7 +411,7 @@ static void bucket_each(struct wki_bucket *bucket, void (*visit)(struct wki_entr
 	for (; bucket != NULL; bucket = wki_word_bucket(wki_slots_load(&bucket->next))) {
 		for (i = 0; i < WKI_BUCKET_SLOTS; i++) {
 			entry = wki_word_entry(wki_slots_load(&bucket->slot[i]));
-			if (entry != NULL)
+			if (entry != NULL && (from == 0 || table_entry_hash(table, entry) >= from))
 				visit(entry, context);
 		}
 	}
@@ -420,12 +422,29 @@ bool wki_table_each_rcu(struct wki_table *table, uint64_t *from, void (*visit)(s
 {
 	struct wki_array *array = wki_slots_route(&table->root, *from);
 	size_t home = wki_hash_home(*from, array->shift);
+	bool begins = (uint64_t)home << array->shift << 1 == *from;
 
-	bucket_each(&array->buckets[home], visit, context);
+	bucket_each(table, &array->buckets[home], begins ? 0 : *from, visit, context);
 	if (home + 1 == wki_slots_buckets(array))
 		return false;
 	*from = (uint64_t)(home + 1) << array->shift << 1;
 	return true;
+}
+
+void *wki_table_step_rcu(struct wki_table *table, struct wki_walk *walk,
+			 void *(*take)(struct wki_entry *entry, void *context), void *context)
+{
+	const struct wki_walked walked = { &table->root, &table_ops, table };
+
+	return wki_walk_step(walk, &walked, wki_entry_same_entry, take, context);
+}
+
+bool wki_table_tied_rcu(struct wki_table *table, uint64_t hash, bool (*visit)(struct wki_entry *entry, void *context),
+			void *context)
+{
+	const struct wki_walked walked = { &table->root, &table_ops, table };
+
+	return wki_walk_tied(hash, &walked, visit, context);
 }
 
 /* Its entries are in the next array too: visited there. */
@@ -452,7 +471,7 @@ bool wki_table_drain(struct wki_table *table, struct wki_table_drain *drain,
 		if (drain->array == NULL)
 			return false;
 		if (!array_has_moved(drain->array, drain->bucket))
-			bucket_each(&drain->array->buckets[drain->bucket], visit, context);
+			bucket_each(table, &drain->array->buckets[drain->bucket], 0, visit, context);
 	}
 	return true;
 }

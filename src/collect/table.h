@@ -23,6 +23,7 @@
 #define WKI_COLLECT_TABLE_H
 
 #include "collect/slots.h"
+#include "collect/walk.h"
 #include "core/control.h"
 #include "reclaim/link.h"
 #include "reclaim/thread.h"
@@ -68,10 +69,16 @@ void wki_table_start(struct wki_table *table);
 void wki_table_look_rcu(struct wki_table *table);
 
 /*
- * wki_table_each_rcu - call `visit` for each entry in the bucket of hash *from, and set *from to where the next one
- * begins; false: that was the last bucket
+ * wki_table_each_rcu - call `visit` for each entry in the bucket of hash *from whose hash is not below that, and set
+ * *from to where the next bucket begins; false: that was the last one
  */
 bool wki_table_each_rcu(struct wki_table *table, uint64_t *from, void (*visit)(struct wki_entry *entry, void *context),
+			void *context);
+
+/* wki_table_step_rcu - wki_walk_step; wki_table_tied_rcu - wki_walk_tied */
+void *wki_table_step_rcu(struct wki_table *table, struct wki_walk *walk,
+			 void *(*take)(struct wki_entry *entry, void *context), void *context);
+bool wki_table_tied_rcu(struct wki_table *table, uint64_t hash, bool (*visit)(struct wki_entry *entry, void *context),
 			void *context);
 
 /* Where the end of a container has got to. */

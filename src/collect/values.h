@@ -19,7 +19,9 @@ struct wk_value_dict {
 	struct wki_entry_form form;
 	const wk_type *value_type; /* NULL: any */
 	wk_value_mode values;
-	char name[36];
+	bool is_set; /* no key but the value's own number: nobody asks for it */
+	char name[32];
+	wki_atomic_u64 popped; /* a hash: up to there wki_value_pop_any has looked; a hint */
 	/* The end: the runner's. */
 	struct wki_deferred ending;
 	struct wki_table_drain drain;
@@ -144,6 +146,12 @@ struct wki_removal {
 int wki_value_remove(struct wki_removal *removal, wk_key key);
 void *wki_value_take_out(struct wki_entry *entry, void *removal);
 void wki_value_clear(wk_value_dict *dict);
+
+/* wki_value_pop_any - some object, owned by the caller; NULL: empty */
+void *wki_value_pop_any(wk_value_dict *dict);
+
+/* wki_values_of - the dictionary that a container is, or NULL: the object is none */
+wk_value_dict *wki_values_of(const void *object);
 
 /*
  * wki_value_new - an object of `type`, whose payload begins with a dictionary; NULL and a negative *code

@@ -222,6 +222,9 @@ static inline struct wki_control *wki_control_of_link(struct wki_link *link)
 	return (struct wki_control *)((char *)link - offsetof(struct wki_control, link));
 }
 
+/* wki_note_status - what wk_last_status answers on this thread from now on */
+void wki_note_status(int code);
+
 /* Destructors that have run or begun, and objects abandoned, since the process began. */
 uint64_t wki_control_destroys(void);
 uint64_t wki_control_abandoned(void);

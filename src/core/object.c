@@ -22,6 +22,11 @@ int wk_last_status(void)
 	return object_status;
 }
 
+void wki_note_status(int code)
+{
+	object_status = code;
+}
+
 static void *object_fail(int *status, int code)
 {
 	object_status = code;

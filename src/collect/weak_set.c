@@ -1,0 +1,178 @@
+/*
+ * collect/weak_set.c - weak sets: value dictionaries whose keys are their values
+ *
+ * A member's key is the number of its control block. Two objects at one address are never
+ * members at a time: an entry whose state is LIVE belongs to the object that is there now,
+ * since its last owner ends that state before the memory can be given back.
+ *
+ * Layer: collect.
+ */
+#include "weakref/weak_set.h"
+
+#include "collect/values.h"
+#include "sync/rcu.h"
+
+struct wk_weak_set {
+	struct wk_value_dict members;
+};
+
+WK_DEFINE_TYPE(weak_set_type, wk_weak_set, .flags = WK_TYPE_ASYNC_DESTROY, .destroy = wki_value_destroy);
+
+#define SET_CHUNK 4u /* buckets that each_peek goes through in one read section */
+
+static wk_key set_key(const void *object)
+{
+	return wk_key_u64((uintptr_t)wki_control_of(object));
+}
+
+bool wk_weak_set_contains(const wk_weak_set *set, const void *object)
+{
+	struct wki_value_key key;
+	bool is_there;
+
+	if (object == NULL)
+		return false;
+	key = wki_value_key(&set->members, set_key(object));
+	wki_read_lock();
+	is_there = wki_value_get_rcu(&set->members, &key, wki_value_take_live, NULL) != NULL;
+	wki_read_unlock();
+	return is_there;
+}
+
+/* Who is there already is found first: that needs no memory, while an insert may help a migration along. */
+int wk_weak_set_add(wk_weak_set *set, const void *object)
+{
+	int code;
+
+	if (wk_weak_set_contains(set, object))
+		return WK_OK;
+	code = wk_value_dict_insert(&set->members, object == NULL ? wk_key_u64(0) : set_key(object), object);
+	return code == WK_EEXISTS ? WK_OK : code;
+}
+
+int wk_weak_set_remove(wk_weak_set *set, const void *object)
+{
+	struct wki_removal removal = { .dict = &set->members };
+
+	return object == NULL ? WK_ENOTFOUND : wki_value_remove(&removal, set_key(object));
+}
+
+bool wk_weak_set_discard(wk_weak_set *set, const void *object)
+{
+	return wk_weak_set_remove(set, object) == WK_OK;
+}
+
+size_t wk_weak_set_len(const wk_weak_set *set)
+{
+	return wki_table_len(&set->members.table);
+}
+
+void *wk_weak_set_pop(wk_weak_set *set)
+{
+	return wki_value_pop_any(&set->members);
+}
+
+void wk_weak_set_clear(wk_weak_set *set)
+{
+	wki_value_clear(&set->members);
+}
+
+/* Going through all. */
+
+struct set_visit {
+	bool (*visit)(void *object, void *context);
+	void *context;
+	size_t count;
+	bool is_over;
+};
+
+static void set_visit_rcu(struct wki_entry *entry, void *context)
+{
+	struct set_visit *visit = context;
+	void *object = visit->is_over ? NULL : wki_value_take_borrowed(entry, NULL);
+
+	if (object == NULL)
+		return;
+	visit->count++;
+	visit->is_over = !visit->visit(object, visit->context);
+}
+
+size_t wk_weak_set_each_peek(const wk_weak_set *set, bool (*visit)(void *object, void *context), void *context)
+{
+	struct set_visit visiting = { .visit = visit, .context = context };
+	struct wki_table *table = (struct wki_table *)(uintptr_t)&set->members.table;
+	uint64_t from = 0;
+	unsigned buckets;
+	bool more = true;
+
+	while (more && !visiting.is_over) {
+		wki_read_lock();
+		for (buckets = SET_CHUNK; buckets > 0 && more && !visiting.is_over; buckets--)
+			more = wki_table_each_rcu(table, &from, set_visit_rcu, &visiting);
+		wki_read_unlock();
+	}
+	return visiting.count;
+}
+
+/* Beginnings. */
+
+static wk_weak_set *set_new(const wk_value_dict_options *options, int *code)
+{
+	wk_value_dict *dict = wki_value_new(&weak_set_type, options, code);
+
+	if (dict != NULL)
+		dict->is_set = true;
+	return (wk_weak_set *)dict;
+}
+
+wk_weak_set *wk_weak_set_new(const wk_weak_set_options *options, int *status)
+{
+	static const wk_weak_set_options defaults = { .struct_size = sizeof(defaults) };
+	wk_value_dict_options inner = { .struct_size = sizeof(inner) };
+	int code = WK_EINVAL;
+	wk_weak_set *set = NULL;
+
+	if (options == NULL)
+		options = &defaults;
+	if (options->struct_size >= sizeof(*options) && options->compare == WK_BY_IDENTITY) {
+		inner.name = options->name;
+		inner.value_type = options->element_type;
+		inner.expected = options->expected;
+		inner.allocator = options->allocator;
+		set = set_new(&inner, &code);
+	}
+	if (status != NULL)
+		*status = code;
+	return set;
+}
+
+static int set_fill(wk_weak_set *copy, const wk_weak_set *set)
+{
+	int code;
+
+	WK_EACH(void, member, set) {
+		code = wk_weak_set_add(copy, member);
+		if (code < 0)
+			return code;
+	}
+	return WK_OK;
+}
+
+wk_weak_set *wk_weak_set_copy(const wk_weak_set *set, int *status)
+{
+	const wk_value_dict_options options = { .struct_size = sizeof(options),
+						.name = set->members.name,
+						.value_type = set->members.value_type,
+						.expected = wk_weak_set_len(set),
+						.allocator = set->members.form.allocator };
+	int code;
+	wk_weak_set *copy = set_new(&options, &code);
+
+	if (copy != NULL)
+		code = set_fill(copy, set);
+	if (code < 0)
+		wk_clear(&copy);
+	if (status != NULL)
+		*status = code;
+	return copy;
+}
