@@ -6,6 +6,8 @@
  */
 #include "runtime_fixture.h"
 
+#include <sched.h>
+
 #include "support/memory.h"
 
 static struct memory memory;
@@ -45,11 +47,17 @@ static void release(void *argument)
 	world.releases++;
 }
 
+/* This thread's record, and those of the library's two. */
+#define THREADS_OF_THIS_TEST 3
+
 static int setup(void **state)
 {
 	(void)state;
-	if (wk_runtime_start(&options) != WK_OK || wk_thread_prepare() != WK_OK)
+	if (wk_runtime_start(&options) != WK_OK || wk_thread_prepare() != WK_OK || wk_barrier(WK_NO_TIMEOUT) != WK_OK)
 		return -1;
+	/* After the barrier the library's threads have their records; what it took goes back in a moment. */
+	while (atomic_load(&memory.blocks) != THREADS_OF_THIS_TEST)
+		sched_yield();
 	world.thing = wk_new(&plain_type);
 	world.queue = wk_queue_new(NULL, NULL);
 	return world.thing != NULL && world.queue != NULL ? 0 : -1;
@@ -165,9 +173,6 @@ static void test_nothing_else_needs_memory(void **state)
 	assert_int_equal(wk_queue_close(world.queue, WK_QUEUE_RUN), WK_OK);
 	wk_release(world.queue);
 }
-
-/* This thread's record, and those of the library's two. */
-#define THREADS_OF_THIS_TEST 3
 
 static void test_the_memory_is_given_back(void **state)
 {

