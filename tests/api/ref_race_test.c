@@ -280,6 +280,63 @@ static void test_no_callback_is_lost(void **state)
 	assert_int_equal(atomic_load(&crowd.releases), 4 * CROWD);
 }
 
+/* The last reference to a queue goes with what is posted to it, while whoever posts is about to tell. */
+
+struct last {
+	struct thing *thing;
+	wk_queue *queue;
+	wk_weakref *ref;
+	_Atomic unsigned runs;
+};
+
+static int last_run(wk_weakref *ref, void *argument)
+{
+	(void)ref;
+	atomic_fetch_add(&((struct last *)argument)->runs, 1);
+	return 0;
+}
+
+static void last_prepare(void *context)
+{
+	struct last *last = context;
+	const wk_callback posted = { .run = last_run, .argument = last, .queue = wk_queue_new(NULL, NULL) };
+
+	last->queue = posted.queue;
+	last->thing = wk_new(&plain_type);
+	last->ref = wk_weakref_new(last->thing, &posted, NULL);
+	atomic_store(&last->runs, 0);
+}
+
+static void last_act(void *context, unsigned thread)
+{
+	struct last *last = context;
+
+	if (thread == 0) {
+		wk_release(last->thing);
+		return;
+	}
+	while (atomic_load(&last->runs) == 0)
+		wk_queue_drain(last->queue, 0);
+	wk_release(last->queue);
+}
+
+static void last_settle(void *context)
+{
+	wk_weakref_release(((struct last *)context)->ref);
+}
+
+static void test_last_reference_to_a_queue(void **state)
+{
+	const struct race race = {
+		.threads = 2, .rounds = ROUNDS, .prepare = last_prepare, .act = last_act, .settle = last_settle
+	};
+	struct last last = { 0 };
+
+	(void)state;
+	race_run(&race, &last);
+	settle();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -287,6 +344,7 @@ int main(void)
 		cmocka_unit_test(test_references_turn_over),
 		cmocka_unit_test(test_hash_against_death),
 		cmocka_unit_test(test_no_callback_is_lost),
+		cmocka_unit_test(test_last_reference_to_a_queue),
 		cmocka_unit_test(test_the_accounts_balance),
 	};
 
