@@ -3,7 +3,6 @@
  */
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
