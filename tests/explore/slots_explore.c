@@ -18,7 +18,10 @@ static const struct explore_scenario scenarios[] = {
 	{ .name = "four and four", .thread = { { SET(0, 1), REMOVE(0), INSERT(0, 1), GET(0) }, { REMOVE(0), INSERT(0, 2), SET(0, 2), REMOVE(0) } }, WITH(.contents = { HAS(0, 0) }) },
 	{ .name = "two append", .thread = { { INSERT(1, 1), GET(3) }, { INSERT(3, 2), GET(1) } }, WITH(.contents = { HAS(0, 0), HAS(2, 0) }) },
 	{ .name = "a chain of three", .thread = { { INSERT(4, 1), INSERT(5, 1), REMOVE(4) }, { INSERT(5, 2), INSERT(4, 2) } }, WITH(.contents = { HAS(0, 0), HAS(1, 0), HAS(2, 0) }) },
+	{ .name = "glance against set, remove and death", .thread = { { GLANCE(0), GLANCE(0) }, { SET(0, 1), RELEASE(0), REMOVE(0) } }, WITH(.contents = { HAS(1, 2), HAS(0, 0) }) },
 	/* One migration. */
+	{ .name = "grow: glance, mover, set", .thread = { { GLANCE(0), GLANCE(0) }, { START(1), HELP(1), SET(0, 1), START(1) } }, WITH(.contents = { HAS(0, 0) }) },
+	{ .name = "grow and shrink again: glance", .thread = { { GLANCE(0) }, { START(1), HELP(1), SET(0, 1), START(0), HELP(1), REMOVE(0) } }, WITH(.contents = { HAS(2, 2), HAS(0, 0) }) },
 	{ .name = "grow: insert, mover", .thread = { { INSERT(0, 0) }, { START(1), HELP(1) } }, WITH(.lazy = true) },
 	{ .name = "grow: insert twice, mover", .thread = { { INSERT(0, 0), GET(0), INSERT(4, 0) }, { START(1), HELP(1), INSERT(0, 1) } }, WITH(.lazy = true) },
 	{ .name = "grow: append, mover", .thread = { { INSERT(1, 1) }, { START(1), HELP(1), GET(1) } }, WITH(.contents = { HAS(0, 0), HAS(2, 2) }, .lazy = true) },

@@ -28,6 +28,15 @@ static inline void release(intptr_t object)
 	history_end(0);
 }
 
+static inline void got(struct object *object)
+{
+	if (object != NULL)
+		explore_touch(object);
+	history_end(object == NULL ? HISTORY_NONE : object->number);
+	if (object != NULL)
+		release((intptr_t)object->number);
+}
+
 static inline void get(intptr_t key)
 {
 	struct object *object;
@@ -36,11 +45,29 @@ static inline void get(intptr_t key)
 	explore_read_lock();
 	object = look_rcu((unsigned)key, take_upgrade);
 	explore_read_unlock();
-	if (object != NULL)
-		explore_touch(object);
-	history_end(object == NULL ? HISTORY_NONE : object->number);
-	if (object != NULL)
-		release((intptr_t)object->number);
+	got(object);
+}
+
+/* As a lookup of a number does it: a glance at the home bucket first, and a proper look in a section of its own. */
+static inline void glance(intptr_t key)
+{
+	uint64_t hash = hash_of((unsigned)key);
+	uint8_t wanted = (uint8_t)key;
+	struct object *object = NULL;
+	struct wki_entry *entry;
+
+	history_begin(HISTORY_GET, (unsigned)key, HISTORY_NONE);
+	explore_read_lock();
+	entry = wki_slots_glance(&table->root, hash, 1);
+	if (entry != NULL && same_key(entry, hash, &wanted))
+		object = take_upgrade(entry, NULL);
+	explore_read_unlock();
+	if (object == NULL) {
+		explore_read_lock();
+		object = look_rcu((unsigned)key, take_upgrade);
+		explore_read_unlock();
+	}
+	got(object);
 }
 
 static inline void peek(intptr_t key)
@@ -296,6 +323,7 @@ static void finish(void)
 #define SET(key, object) EXPLORE_DO(set, (key) * 8 + (object))
 #define INSERT(key, object) EXPLORE_DO(insert, (key) * 8 + (object))
 #define GET(key) EXPLORE_DO(get, key)
+#define GLANCE(key) EXPLORE_DO(glance, key)
 #define PEEK(key) EXPLORE_DO(peek, key)
 #define REMOVE(key) EXPLORE_DO(remove_key, key)
 #define RELEASE(object) EXPLORE_DO(release, object)

@@ -4,6 +4,7 @@
  * Two movers of one such bucket are beyond all interleavings: where there may be two, at most
  * three preemptions.
  */
+#define EXPLORE_HINTS
 #include "slots_operations.h"
 
 #define BOUNDED .how = EXPLORE_BOUNDED, .preemptions = 3
@@ -13,6 +14,7 @@ static const struct explore_scenario scenarios[] = {
 	{ .name = "four and four", .thread = { { SET(0, 1), REMOVE(0), INSERT(0, 1), GET(0) }, { REMOVE(0), INSERT(0, 2), SET(0, 2), REMOVE(0) } }, WITH(.contents = { HAS(0, 0) }) },
 	{ .name = "a full bucket: append one key", .thread = { { INSERT(8, 1), GET(8) }, { INSERT(8, 2), REMOVE(8), INSERT(3, 2) } }, WITH(.contents = { SEVEN }) },
 	{ .name = "a full bucket: death and reuse", .thread = { { RELEASE(0), INSERT(6, 1) }, { INSERT(5, 2), GET(0), GET(6) } }, WITH(.contents = { SEVEN }) },
+	{ .name = "a full bucket: glance against set and death", .thread = { { GLANCE(1), GLANCE(0) }, { SET(1, 2), RELEASE(0), INSERT(0, 1) } }, WITH(.contents = { SEVEN }) },
 	{ .name = "grow: get, set after a mover", .thread = { { GET(0), GET(0) }, { START(1), HELP(1), SET(0, 1) } }, WITH(.contents = { SEVEN }) },
 	{ .name = "grow: remove, set after a mover", .thread = { { REMOVE(0), GET(0) }, { START(1), HELP(1), SET(0, 1), GET(0) } }, WITH(.contents = { SEVEN, HAS(8, 2) }) },
 	{ .name = "grow: death, mover", .thread = { { RELEASE(0), GET(1) }, { START(1), HELP(1), GET(0) } }, WITH(.contents = { SEVEN, HAS(8, 2) }) },

@@ -246,7 +246,20 @@ static void bucket_free(void *context, struct wki_bucket *bucket)
 	explore_free(bucket);
 }
 
-static const struct wki_slots_ops ops = { entry_hash, entry_is_kept, entry_dropped, bucket_new, bucket_free, NULL };
+/* Only prefetched: but the entry that it is asked of must be there. */
+static inline uintptr_t entry_hint(const struct wki_entry *entry)
+{
+	explore_touch(entry);
+	return (uintptr_t)entry->object;
+}
+
+#ifdef EXPLORE_HINTS
+#define HINT entry_hint
+#else
+#define HINT NULL
+#endif
+
+static const struct wki_slots_ops ops = { entry_hash, entry_is_kept, entry_dropped, bucket_new, bucket_free, HINT };
 
 /* Arrays. */
 
