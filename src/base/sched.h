@@ -5,8 +5,8 @@
  * SCHED_POINT("place") marks a window that a test wants to widen.
  *
  *   release builds   both are empty.
- *   check level 2    SCHED_POINT calls wki_sched_point, which yields with a seeded probability
- *                    (off until a test gives a seed); SCHED_ACCESS is empty.
+ *   check level 2    both yield with a seeded probability, off until a test gives a seed; accesses
+ *                    are many, so at each of them it is a sixteenth of that at a window.
  *   WKI_EXPLORE      both hand control to the explorer in tests/explore, which runs every
  *                    interleaving and reports accesses to freed memory.
  *
@@ -29,9 +29,10 @@ void wki_explore_point(const char *place);
 #define SCHED_POINT(place) wki_explore_point(place)
 #elif WKI_CHECK_LEVEL >= 2
 void wki_sched_point(const char *place);
+void wki_sched_access(void);
 /* wki_sched_seed - yield at about one schedule point in `one_in` from now on; 0 stops it */
 void wki_sched_seed(unsigned seed, unsigned one_in);
-#define SCHED_ACCESS(address) ((void)0)
+#define SCHED_ACCESS(address) wki_sched_access()
 #define SCHED_POINT(place) wki_sched_point(place)
 #else
 #define SCHED_ACCESS(address) ((void)0)
