@@ -17,12 +17,12 @@
 
 enum { RACE_GET, RACE_PEEK, RACE_INSERT, RACE_DIE, RACE_SIZE };
 static const struct stress_race races[] = {
-	[RACE_GET] = { "get", "change" },         /* of lookups that overlapped with a change of their key */
-	[RACE_PEEK] = { "retained", "too late" }, /* of objects peeked in the same section */
-	[RACE_INSERT] = { "stored over the dead", "still held" },
-	[RACE_DIE] = { "dead at once", "outlived" },
-	[RACE_SIZE] = { "grown", "shrunk" },
-	{ NULL, NULL },
+	[RACE_GET] = { .left = "get", .right = "change" },         /* of lookups that overlapped with a change of their key */
+	[RACE_PEEK] = { .left = "retained", .right = "too late" }, /* of objects peeked in the same section */
+	[RACE_INSERT] = { .left = "stored over the dead", .right = "still held" },
+	[RACE_DIE] = { .left = "dead at once", .right = "outlived" },
+	[RACE_SIZE] = { .left = "grown", .right = "shrunk", .count = { &world_grown, &world_shrunk } },
+	{ .left = NULL },
 };
 
 enum { BROKEN_REMOVE, BROKEN_PEEK, BROKEN_LEAK };
@@ -454,10 +454,6 @@ static void settle(void)
 	for (field = world_fields; field < world_fields + WORLD_FIELDS; field++) {
 		settle_compare(field, false);
 		settle_empty(field);
-	}
-	for (field = world_fields; field < world_fields + WORLD_FIELDS; field++) {
-		stress_add_wins(RACE_SIZE, STRESS_LEFT, atomic_load_relaxed(&field->tally.grown));
-		stress_add_wins(RACE_SIZE, STRESS_RIGHT, atomic_load_relaxed(&field->tally.shrunk));
 	}
 	world_end();
 }

@@ -14,6 +14,8 @@ struct field world_fields[WORLD_FIELDS] = {
 	{ .name = "strong", .each = 64, .values = WK_VALUES_STRONG, .counted = true },
 };
 
+wki_atomic_u64 world_grown, world_shrunk;
+
 static wki_atomic_u64 items_destroyed, keys_copied, keys_released;
 
 /* Objects. */
@@ -54,7 +56,7 @@ static void *tally_allocate(void *context, size_t size, size_t alignment)
 	if (size >= ARRAY_BYTES) {
 		before = atomic_exchange_acq_rel(&tally->array, size);
 		if (size != before)
-			stress_count(size > before ? &tally->grown : &tally->shrunk);
+			stress_count(size > before ? &world_grown : &world_shrunk);
 	}
 	return aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
 }

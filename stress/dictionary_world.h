@@ -24,10 +24,11 @@ struct item {
 	struct spot *spot;           /* of its key */
 };
 
-/* What a dictionary has allocated, and how often its slots became more or fewer. */
+/* What a dictionary has allocated, its latest array, and how often any of them became larger or smaller. */
 struct tally {
-	wki_atomic_u64 bytes, array, grown, shrunk;
+	wki_atomic_u64 bytes, array;
 };
+extern wki_atomic_u64 world_grown, world_shrunk;
 
 struct field {
 	const char *name;

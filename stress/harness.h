@@ -4,7 +4,8 @@
  * A program describes itself by a struct stress and calls stress_main. Its workers begin together,
  * take step after step until the time is over, and count in their own records; then the main
  * thread settles the accounts. A run is good if no oracle complained and if in every race both
- * sides have won: a stress program that never raced has shown nothing.
+ * sides have won: a stress program that never raced has shown nothing. On a machine that has no
+ * time for it a run lasts longer until that has come about, within limits.
  *
  * A program plants bugs in its own use of the library (--broken NAME), to show that its oracles
  * can tell: with such a bug it must fail.
@@ -30,13 +31,14 @@ enum stress_side { STRESS_LEFT, STRESS_RIGHT };
 /* Two outcomes of one race: a run must have seen both. */
 struct stress_race {
 	const char *left, *right;
+	wki_atomic_u64 *count[2]; /* where they are counted if no worker is known there; else NULL: stress_win */
 };
 
 struct stress_worker {
 	unsigned index;
 	uint64_t dice;
 	uint64_t operations;
-	uint64_t wins[STRESS_RACES_MAX][2];
+	wki_atomic_u64 wins[STRESS_RACES_MAX][2]; /* only the worker writes them */
 	pthread_t thread;
 };
 
@@ -102,13 +104,13 @@ void stress_linger(void);
 
 static inline void stress_win(struct stress_worker *worker, unsigned race, enum stress_side side)
 {
-	worker->wins[race][side]++;
+	wki_atomic_u64 *wins = &worker->wins[race][side];
+
+	atomic_store_relaxed(wins, atomic_load_relaxed(wins) + 1);
 }
 
-/* stress_wins - a race's wins of one side, all workers taken together; for settle */
+/* stress_wins - a race's wins of one side, all workers taken together */
 uint64_t stress_wins(unsigned race, enum stress_side side);
-/* stress_add_wins - wins that were counted elsewhere; in settle */
-void stress_add_wins(unsigned race, enum stress_side side, uint64_t wins);
 
 /* Statistics that are kept where no worker is known, as in destructors. */
 static inline void stress_count(wki_atomic_u64 *count)
@@ -145,10 +147,11 @@ static inline void stress_canary_break(struct stress_canary *canary)
 
 /*
  * A place through which threads hand each other something counted, without a lock: it is taken
- * out, counted once more, and put back. NULL: empty, or somebody has it in his hands.
+ * out, counted once more, and put back unless something newer has been offered. NULL: empty, or
+ * somebody has it in his hands.
  */
 struct stress_share {
-	WKI_ATOMIC_POINTER(void) held;
+	wki_atomic_u64 word; /* the pointer, and above its 48 bits the number of offers so far */
 	void (*retain)(void *held);
 	void (*release)(void *held);
 };
@@ -157,6 +160,8 @@ struct stress_share {
 void *stress_share_borrow(struct stress_share *share);
 /* stress_share_offer - give `held` away to the place; what was there is released */
 void stress_share_offer(struct stress_share *share, void *held);
+/* stress_share_take - what is there, as the caller's own; the place is empty */
+void *stress_share_take(struct stress_share *share);
 
 /* stress_settle_runtime - everything that died is destroyed and given back, and the runtime shut down; complains if not */
 void stress_settle_runtime(void);

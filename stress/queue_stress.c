@@ -17,14 +17,17 @@
 
 #include "reclaim/runner.h"
 
+static wki_atomic_u64 letters_run, letters_released, letters_dropped;
+static wki_atomic_u64 parcels_made, parcels_drained, parcels_by_runner;
+
 enum { RACE_POST, RACE_RUN, RACE_DESTROY, RACE_CLOSE, RACE_DRAIN };
 static const struct stress_race races[] = {
-	[RACE_POST] = { "posted", "refused" },
-	[RACE_RUN] = { "run", "dropped" },
-	[RACE_DESTROY] = { "destroyed by drains", "by the runner" },
-	[RACE_CLOSE] = { "closed", "busy" },
-	[RACE_DRAIN] = { "drained", "found nothing" },
-	{ NULL, NULL },
+	[RACE_POST] = { .left = "posted", .right = "refused" },
+	[RACE_RUN] = { .left = "run", .right = "dropped", .count = { &letters_run, &letters_dropped } },
+	[RACE_DESTROY] = { .left = "destroyed by drains", .right = "by the runner", .count = { &parcels_drained, &parcels_by_runner } },
+	[RACE_CLOSE] = { .left = "closed", .right = "busy" },
+	[RACE_DRAIN] = { .left = "drained", .right = "found nothing" },
+	{ .left = NULL },
 };
 
 enum { BROKEN_REFUSED, BROKEN_THREAD, BROKEN_TWICE };
@@ -67,8 +70,6 @@ struct parcel {
 #define PLACES 3
 static struct stress_share places[PLACES];
 
-static wki_atomic_u64 letters_run, letters_released, letters_dropped;
-static wki_atomic_u64 parcels_made, parcels_drained, parcels_by_runner;
 static WKI_ATOMIC_POINTER(struct lane) dropped_lanes; /* their parcels are never destroyed, so they stay known */
 
 static _Thread_local struct stress_worker *self;
@@ -433,7 +434,7 @@ static void settle_lane(struct lane *lane)
 
 static void settle_balance(void)
 {
-	uint64_t posted = stress_wins(RACE_POST, STRESS_LEFT) + settler.wins[RACE_POST][STRESS_LEFT];
+	uint64_t posted = stress_wins(RACE_POST, STRESS_LEFT) + atomic_load_relaxed(&settler.wins[RACE_POST][STRESS_LEFT]);
 	uint64_t run = atomic_load_relaxed(&letters_run);
 	uint64_t dropped = atomic_load_relaxed(&letters_dropped), released = atomic_load_relaxed(&letters_released);
 	uint64_t made = atomic_load_relaxed(&parcels_made), drained = atomic_load_relaxed(&parcels_drained);
@@ -441,10 +442,6 @@ static void settle_balance(void)
 	wk_stats stats = { .struct_size = sizeof(stats) };
 
 	wk_runtime_stats(&stats);
-	stress_add_wins(RACE_RUN, STRESS_LEFT, run);
-	stress_add_wins(RACE_RUN, STRESS_RIGHT, dropped);
-	stress_add_wins(RACE_DESTROY, STRESS_LEFT, drained);
-	stress_add_wins(RACE_DESTROY, STRESS_RIGHT, by_runner);
 	stress_expect(run + dropped == posted && released == posted,
 		"letters: %llu posted, %llu run, %llu dropped, %llu released", (unsigned long long)posted,
 		(unsigned long long)run, (unsigned long long)dropped, (unsigned long long)released);
@@ -460,7 +457,7 @@ static void settle(void)
 	unsigned index;
 
 	for (index = 0; index < PLACES; index++)
-		settle_lane(atomic_exchange_acq_rel(&places[index].held, NULL));
+		settle_lane(stress_share_take(&places[index]));
 	stress_settle_runtime();
 	stress_settle_census();
 	settle_balance();

@@ -17,12 +17,12 @@
 
 enum { RACE_MAKE, RACE_SHUTDOWN, RACE_BARRIER, RACE_DOWN, RACE_REVIVE };
 static const struct stress_race races[] = {
-	[RACE_MAKE] = { "made", "refused" },
-	[RACE_SHUTDOWN] = { "shut down", "out of time" },
-	[RACE_BARRIER] = { "barrier", "no barrier" },
-	[RACE_DOWN] = { "nothing left", "left for later" },
-	[RACE_REVIVE] = { "upgraded while down", "dead while down" },
-	{ NULL, NULL },
+	[RACE_MAKE] = { .left = "made", .right = "refused" },
+	[RACE_SHUTDOWN] = { .left = "shut down", .right = "out of time" },
+	[RACE_BARRIER] = { .left = "barrier", .right = "no barrier" },
+	[RACE_DOWN] = { .left = "nothing left", .right = "left for later" },
+	[RACE_REVIVE] = { .left = "upgraded while down", .right = "dead while down" },
+	{ .left = NULL },
 };
 
 enum { BROKEN_BARRIER, BROKEN_LEAK };
@@ -153,7 +153,7 @@ static void *visit(void *argument)
 		item = item_new(worker);
 		if (stress_one_in(worker, 2))
 			wk_weak_release(wk_downgrade(item));
-		if (stress_one_in(worker, 4))
+		if (item != NULL && stress_one_in(worker, 4))
 			hand_on(worker, item);
 		else
 			wk_release(item);

@@ -15,11 +15,11 @@
 
 enum { RACE_ROUND, RACE_FACTORY, RACE_TAKE, RACE_INSERT };
 static const struct stress_race races[] = {
-	[RACE_ROUND] = { "first to come won", "later one won" },
-	[RACE_FACTORY] = { "made", "found" }, /* by get_or_create */
-	[RACE_TAKE] = { "taken", "too late" },
-	[RACE_INSERT] = { "inserted", "existed" },
-	{ NULL, NULL },
+	[RACE_ROUND] = { .left = "first to come won", .right = "later one won" },
+	[RACE_FACTORY] = { .left = "made", .right = "found" }, /* by get_or_create */
+	[RACE_TAKE] = { .left = "taken", .right = "too late" },
+	[RACE_INSERT] = { .left = "inserted", .right = "existed" },
+	{ .left = NULL },
 };
 
 enum { BROKEN_CHECK, BROKEN_TAKE };
@@ -382,7 +382,7 @@ static void settle(void)
 	}
 	settle_arena(round_arena);
 	for (index = 0; index < PLACES; index++)
-		settle_arena(atomic_exchange_acq_rel(&places[index].held, NULL));
+		settle_arena(stress_share_take(&places[index]));
 	stress_settle_runtime();
 	stress_settle_census();
 }

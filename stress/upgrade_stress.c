@@ -18,12 +18,12 @@
 
 enum { RACE_UPGRADE, RACE_REVIVAL, RACE_PEEK, RACE_TRY_RETAIN, RACE_OUTLIVED };
 static const struct stress_race races[] = {
-	[RACE_UPGRADE] = { "upgrade", "release" },
-	[RACE_REVIVAL] = { "revival", "death" },       /* a decider lost, a decider won */
-	[RACE_PEEK] = { "peek", "found dead" },
-	[RACE_TRY_RETAIN] = { "retained", "too late" },  /* of objects peeked in the same section */
-	[RACE_OUTLIVED] = { "peeked alive", "peeked past death" },
-	{ NULL, NULL },
+	[RACE_UPGRADE] = { .left = "upgrade", .right = "release" },
+	[RACE_REVIVAL] = { .left = "revival", .right = "death" },       /* a decider lost, a decider won */
+	[RACE_PEEK] = { .left = "peek", .right = "found dead" },
+	[RACE_TRY_RETAIN] = { .left = "retained", .right = "too late" },  /* of objects peeked in the same section */
+	[RACE_OUTLIVED] = { .left = "peeked alive", .right = "peeked past death" },
+	{ .left = NULL },
 };
 
 enum { BROKEN_RELEASE, BROKEN_PEEK, BROKEN_EXPIRED, BROKEN_LEAK };
