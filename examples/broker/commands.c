@@ -1,7 +1,6 @@
 #include "commands.h"
 
 #include <stdio.h>
-#include <strings.h>
 
 #include "reply.h"
 #include "server.h"
@@ -17,9 +16,18 @@ static struct store *store_of(const struct connection *client)
 	return &client->loop->server->store;
 }
 
+static char lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
 bool argument_is(struct argument argument, const char *lower_case)
 {
-	return strlen(lower_case) == argument.length && strncasecmp(argument.bytes, lower_case, argument.length) == 0;
+	size_t same = 0;
+
+	while (same < argument.length && lower_case[same] != '\0' && lower(argument.bytes[same]) == lower_case[same])
+		same++;
+	return same == argument.length && lower_case[same] == '\0';
 }
 
 void command_wrong_arity(struct connection *client, const char *name)

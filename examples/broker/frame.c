@@ -46,12 +46,34 @@ static enum line_result line_take(struct frame_line *line, char c)
 	return ++line->length > FRAME_LINE_LIMIT ? LINE_TOO_LONG : LINE_MORE;
 }
 
+/* What nearly every line is: all of it there, a number of a few digits. False: line_take must look at it. */
+static bool line_is_plain(struct frame_line *line, const char **next, const char *end)
+{
+	enum { DIGITS = 9 };
+	const char *digits = *next + 1, *p = digits;
+	uint64_t number = 0;
+
+	if (line->length > 0 || line->ending || end - digits < DIGITS + 2)
+		return false;
+	while (p < digits + DIGITS && *p >= '0' && *p <= '9')
+		number = number * 10 + (uint64_t)(*p++ - '0');
+	if (p == digits || (*digits == '0' && p > digits + 1) || p[0] != '\r' || p[1] != '\n')
+		return false;
+	line->kind = **next;
+	line->number = number;
+	line->length = (size_t)(p - *next);
+	*next = p + 2;
+	return true;
+}
+
 static enum line_result line_scan(struct frame_line *line, const char **next, const char *end)
 {
 	enum line_result result = LINE_MORE;
 	struct frame_line taken = *line; /* in registers: `next` might point into *line for all the compiler knows */
 	const char *p = *next;
 
+	if (line_is_plain(line, next, end))
+		return LINE_DONE;
 	while (p < end && result == LINE_MORE)
 		result = line_take(&taken, *p++);
 	*line = taken;

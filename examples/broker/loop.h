@@ -24,7 +24,7 @@ struct loop_stats {
 	counter commands;
 	counter input, output; /* bytes */
 	counter dropped;       /* clients over their output-buffer limit */
-	counter errors; /* error replies */
+	counter errors;        /* error replies */
 	counter protocol_errors;
 };
 

@@ -30,7 +30,7 @@ struct output {
 	uv_buf_t *buffers; /* room for two a pin and one more */
 	uv_buf_t whole;    /* the same without pins */
 	size_t pin_count, pin_capacity;
-	size_t pinned; /* bytes of all pins */
+	size_t pinned;   /* bytes of all pins */
 	uint64_t errors; /* error replies that nobody has counted yet */
 	bool failed;
 };
