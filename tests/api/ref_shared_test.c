@@ -75,13 +75,14 @@ static void sharing_prepare(void *context)
 static void sharing_act(void *context, unsigned thread)
 {
 	struct sharing *sharing = context;
-	wk_weakref *old = sharing->other;
+	wk_weakref *old;
 
 	if (thread < SHARERS) {
 		(void)wk_thread_prepare(); /* its record is allocated before */
 		held_back = true;
 		sharing->got[thread] = wk_weakref_new(sharing->thing, NULL, NULL);
 	} else {
+		old = sharing->other;
 		sharing->other = wk_weakref_new(sharing->thing, &callback, NULL);
 		wk_weakref_release(old);
 	}

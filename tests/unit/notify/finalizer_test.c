@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 
+#include "core/control.h"
 #include "notify/finalizer.h"
 #include "notify/registration.h"
 #include "weakref.h"
@@ -16,7 +17,8 @@ struct thing {
 
 WK_DEFINE_TYPE(plain_type, struct thing, .flags = 0);
 
-static int order[8], runs, releases;
+static int order[8], runs;
+static _Atomic int releases; /* on the runner too */
 
 static int run(void *argument)
 {
@@ -155,6 +157,86 @@ static void test_registry(void **state)
 	wk_release(thing);
 }
 
+/*
+ * While one runs at the end, the next ones are called, leave the registry, and their memory goes
+ * and is used again: who goes through the registry must not be left with one of them.
+ */
+
+#define LEAVING 300
+
+static struct {
+	struct thing *thing;
+	wk_finalizer *finalizers[LEAVING];
+} leaving;
+
+static int run_others(void *argument)
+{
+	struct thing *thing;
+	unsigned i;
+
+	for (i = LEAVING; i-- > 0;) { /* the next in turn first */
+		assert_int_equal(wk_finalizer_call(leaving.finalizers[i], NULL), WK_OK);
+		wk_finalizer_release(leaving.finalizers[i]);
+	}
+	for (i = 0; i < 4; i++)
+		assert_int_equal(wk_barrier(WK_NO_TIMEOUT), WK_OK);
+	for (i = 0; i < LEAVING; i++) {
+		thing = wk_new(&plain_type);
+		wk_weakref_release(wk_weakref_new_sized(thing, NULL, 8, NULL));
+		wk_release(thing);
+	}
+	return run(argument);
+}
+
+static void test_registry_changes_under_a_run(void **state)
+{
+	const wk_finalizer_options busy = { .run = run_others, .argument = &numbers[2] };
+	unsigned i;
+
+	(void)state;
+	leaving.thing = wk_new(&plain_type);
+	wk_finalizer_release(finalizer_of(leaving.thing, 1, NULL));
+	for (i = 0; i < LEAVING; i++)
+		leaving.finalizers[i] = finalizer_of(leaving.thing, 0, NULL);
+	wk_finalizer_release(wk_finalizer_new(leaving.thing, &busy, NULL));
+	wki_finalizers_run();
+	assert_int_equal(runs, LEAVING + 2);
+	assert_int_equal(order[(LEAVING + 0) % 8], 2);
+	assert_int_equal(order[(LEAVING + 1) % 8], 1); /* the oldest comes last */
+	wk_release(leaving.thing);
+}
+
+static unsigned list_length(const void *object)
+{
+	struct wki_watch *watch;
+	unsigned length = 0;
+
+	wk_read_lock();
+	for (watch = wki_watch_first(&wki_control_of(object)->watches); watch != NULL; watch = wki_watch_next(watch))
+		length++;
+	wk_read_unlock();
+	return length;
+}
+
+/* Finalizers that are called or detached are pruned from the object's list. */
+static void test_lists_stay_short(void **state)
+{
+	struct thing *thing = wk_new(&plain_type);
+	wk_finalizer *finalizer;
+	unsigned i, longest = 0;
+
+	(void)state;
+	for (i = 0; i < 1000; i++) {
+		finalizer = finalizer_of(thing, 0, NULL);
+		assert_int_equal(i % 2 == 0 ? wk_finalizer_call(finalizer, NULL) : wk_finalizer_detach(finalizer), WK_OK);
+		wk_finalizer_release(finalizer);
+		longest = list_length(thing) > longest ? list_length(thing) : longest;
+	}
+	assert_in_range(longest, 1, 32);
+	assert_int_equal(wk_barrier(WK_NO_TIMEOUT), WK_OK);
+	wk_release(thing);
+}
+
 static void test_shutdown(void **state)
 {
 	(void)state;
@@ -167,6 +249,8 @@ int main(void)
 		cmocka_unit_test_setup(test_stages, reset),
 		cmocka_unit_test_setup(test_run_out_of_turn, reset),
 		cmocka_unit_test_setup(test_registry, reset),
+		cmocka_unit_test_setup(test_registry_changes_under_a_run, reset),
+		cmocka_unit_test_setup(test_lists_stay_short, reset),
 		cmocka_unit_test(test_shutdown),
 	};
 
