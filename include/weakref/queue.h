@@ -16,7 +16,8 @@
  *   close             see above        see above        safe   safe      the second: WK_EBUSY or WK_ESHUTDOWN
  *   descriptor        safe             safe             safe   safe      not safe: it is closed, its number reused
  *
- * "Delivery" is what the runtime puts in: a destroy that is due, on a closed queue it goes to the runner instead.
+ * "Delivery" is what the runtime puts in: a destroy, callback or finalizer that is due; if the queue is closed it goes
+ * to the runner instead.
  */
 #ifndef WEAKREF_QUEUE_H
 #define WEAKREF_QUEUE_H
@@ -141,7 +142,7 @@ WK_API WK_MUST_USE int wk_queue_post(
 /**
  * wk_queue_close - take the queue out of use, and decide about what is left
  *
- * Later posts fail with WK_ESHUTDOWN; destructors that become due later go to the runner. When it returns WK_OK,
+ * Later posts fail with WK_ESHUTDOWN; destructors and callbacks that become due later go to the runner. When it returns WK_OK,
  * `wake` runs no more and never will again, the descriptor is closed, and what was left is run (WK_QUEUE_RUN), in
  * the runner's order (WK_QUEUE_MOVE) or gone (WK_QUEUE_DROP). Objects whose destroy is dropped are counted as
  * destroyed in the census and as abandoned in the statistics; memory given to them stays unreported.

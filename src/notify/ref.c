@@ -224,7 +224,7 @@ static int ref_take_hash(wk_weakref *ref)
 	if (object != NULL) {
 		/* REF-1 relaxed; pairs: none; weaker: not possible; check: api/ref_test (published by REF-2) */
 		atomic_store_relaxed(&ref->hash, ref_hash_object_rcu(control, object));
-		/* REF-2 release; pairs: REF-3; weaker: another thread could read the hash before it is there; check: api/ref_test under TSan */
+		/* REF-2 release; pairs: REF-3; weaker: another thread could read the hash before it is there; check: api/ref_race_test under TSan */
 		atomic_store_release(&ref->registration.flag, 1);
 	}
 	wki_read_unlock();
@@ -238,7 +238,7 @@ int wk_weakref_hash(wk_weakref *ref, uint64_t *hash)
 
 	if (ref == NULL || hash == NULL)
 		return WK_EINVAL;
-	/* REF-3 acquire; pairs: REF-2; weaker: as REF-2; check: api/ref_test under TSan */
+	/* REF-3 acquire; pairs: REF-2; weaker: as REF-2; check: api/ref_race_test under TSan */
 	if (atomic_load_acquire(&ref->registration.flag) == 0)
 		status = ref_take_hash(ref);
 	if (status == WK_OK) {

@@ -20,7 +20,7 @@ static wki_atomic_u64 registrations_run;
 
 uint64_t wki_registrations_run(void)
 {
-	/* REG-8 relaxed; pairs: none; weaker: not possible; check: api/ref_test (statistics) */
+	/* REG-8 relaxed; pairs: none; weaker: not possible; check: api/ref_callback_test (statistics) */
 	return atomic_load_relaxed(&registrations_run);
 }
 
@@ -111,7 +111,7 @@ int wki_registration_run(struct wki_registration *registration, bool report)
 {
 	int result;
 
-	/* REG-9 relaxed; pairs: none; weaker: not possible; check: api/ref_test (statistics) */
+	/* REG-9 relaxed; pairs: none; weaker: not possible; check: api/ref_callback_test (statistics) */
 	(void)atomic_fetch_add_relaxed(&registrations_run, 1);
 	wki_callback_enter();
 	pthread_cleanup_push(registration_returned, registration);

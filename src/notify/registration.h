@@ -110,7 +110,7 @@ static inline void wki_registration_init(struct wki_registration *registration, 
 
 static inline enum wki_call wki_registration_call(const struct wki_registration *registration)
 {
-	/* REG-2 acquire; pairs: REG-3; weaker: who finds it DONE could miss what the call did; check: api/ref_test under TSan */
+	/* REG-2 acquire; pairs: REG-3; weaker: who finds it DONE could miss what the call did; check: api/ref_cancel_test under TSan */
 	return (enum wki_call)atomic_load_acquire((wki_atomic_u32 *)(uintptr_t)&registration->call);
 }
 
@@ -119,7 +119,7 @@ static inline bool wki_registration_move(struct wki_registration *registration, 
 {
 	uint32_t expected = from;
 
-	/* REG-3 acq_rel; pairs: REG-2, REG-3; weaker: a call could miss what was done before the death, a canceller what the call did; check: explore/cancel, api/ref_test under TSan */
+	/* REG-3 acq_rel; pairs: REG-2, REG-3; weaker: a call could miss what was done before the death, a canceller what the call did; check: explore/cancel, api/ref_cancel_test under TSan */
 	return atomic_cas_acq_rel(&registration->call, &expected, (uint32_t)to);
 }
 
