@@ -142,8 +142,8 @@ WK_API WK_MUST_USE int wk_queue_post(
 /**
  * wk_queue_close - take the queue out of use, and decide about what is left
  *
- * Later posts fail with WK_ESHUTDOWN; destructors and callbacks that become due later go to the runner. When it returns WK_OK,
- * `wake` runs no more and never will again, the descriptor is closed, and what was left is run (WK_QUEUE_RUN), in
+ * Later posts fail with WK_ESHUTDOWN; destructors and callbacks that become due later go to the runner. When it returns
+ * WK_OK, `wake` runs no more and never will again, the descriptor is closed, and what was left is run (WK_QUEUE_RUN), in
  * the runner's order (WK_QUEUE_MOVE) or gone (WK_QUEUE_DROP). Objects whose destroy is dropped are counted as
  * destroyed in the census and as abandoned in the statistics; memory given to them stays unreported.
  *
