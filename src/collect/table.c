@@ -283,12 +283,19 @@ static unsigned table_due_now_rcu(const struct wki_table *table)
 	return wki_slots_next(array) != NULL ? TABLE_NOT_DUE : table_due(table, array, 0);
 }
 
-/* The array was made outside of the section: is it still what is due? */
+/*
+ * The array was made outside of the section: is it still what is due? It must be so of the very array that it is to
+ * follow. Another one may be twice or half as large, and a unit moves to two buckets at most.
+ */
 static bool table_begin_rcu(struct wki_table *table, struct wki_array *next)
 {
+	struct wki_array *array = wki_slots_current(&table->root);
 	unsigned bits = wki_array_bits(next);
 
-	if (table_due_now_rcu(table) != bits || !wki_slots_start(wki_slots_current(&table->root), next))
+	if (wki_slots_next(array) != NULL || table_due(table, array, 0) != bits)
+		return false;
+	SCHED_POINT("a migration is due but not begun");
+	if (!wki_slots_start(array, next))
 		return false;
 	if (bits > TABLE_AT_ONCE)
 		table_ask_rcu(table);
