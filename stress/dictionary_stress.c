@@ -144,7 +144,7 @@ static void read_peek(struct stress_worker *worker, const struct field *field, s
 			"%s: broken while it was peeked", field->name);
 	}
 	wk_read_unlock();
-	if (item != NULL && stress_is_broken(BROKEN_PEEK) && stress_one_in(worker, 64)) {
+	if (item != NULL && stress_is_broken(BROKEN_PEEK) && stress_one_in(worker, 8)) {
 		await_gone(spot, serial);
 		stress_expect(stress_canary_is_whole(&item->canary) && item_serial(item) == serial, "%s: used after its section", field->name);
 	}

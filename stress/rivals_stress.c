@@ -261,10 +261,13 @@ static void play_remove_if(struct stress_worker *worker, struct arena *arena, ui
 	if (item == NULL)
 		return;
 	stress_hesitate(worker);
-	if (stress_is_broken(BROKEN_TAKE))
+	if (stress_is_broken(BROKEN_TAKE)) {
+		if (stress_one_in(worker, 16))
+			stress_linger(); /* others take it out meanwhile */
 		status = wk_value_dict_remove(arena->dict, wk_key_u64(key));
-	else
+	} else {
 		status = wk_value_dict_remove_if(arena->dict, wk_key_u64(key), item);
+	}
 	stress_win(worker, RACE_TAKE, status == WK_OK ? STRESS_LEFT : STRESS_RIGHT);
 	if (status == WK_OK)
 		took(arena, key, item);

@@ -39,7 +39,7 @@ static const struct explore_scenario scenarios[] = {
 	{ .name = "two units: get, set, mover", .thread = { { GET(4), SET(4, 1) }, { START(2), HELP(2), REMOVE(4) } }, WITH(.bits = 1, .contents = { HAS(4, 0), HAS(0, 0) }, .lazy = true) },
 	{ .name = "two units: insert, insert, mover", .thread = { { INSERT(0, 0), INSERT(4, 0) }, { START(2), HELP(2) } }, WITH(.bits = 1, .lazy = true), .deep = true },
 	{ .name = "grow and shrink again: get", .thread = { { GET(0), REMOVE(0) }, { START(1), HELP(1), START(0), HELP(1), SET(0, 1) } }, WITH(.contents = { HAS(0, 0) }) },
-	{ .name = "grow and shrink again: insert", .thread = { { INSERT(0, 0) }, { START(1), HELP(1), START(0), HELP(1) } }, WITH(.lazy = true), .deep = true },
+	{ .name = "grow and shrink again: insert", .thread = { { INSERT(0, 0) }, { START(1), HELP(1), START(0), HELP(1) } }, WITH(.lazy = true), .how = EXPLORE_BOUNDED, .preemptions = 4, .deep = true },
 	/* No memory for thread 0, or 1. */
 	{ .name = "no memory: append, mover", .thread = { { INSERT(1, 1), GET(0) }, { START(1), HELP(1), INSERT(1, 2) } }, WITH(.contents = { HAS(0, 0), HAS(2, 2) }, .lazy = true, .no_memory = 1) },
 	{ .name = "no memory: mover, set", .thread = { { SET(0, 1) }, { HELP(1), INSERT(1, 2), GET(0) } }, WITH(.contents = { HAS(0, 0), HAS(2, 2), HAS(1, 2) }, .migration = 1, .no_memory = 2) },
