@@ -52,7 +52,7 @@ static const struct explore_scenario scenarios[] = {
 	{ .name = "create, set", .thread = { { CREATE(0, 0), GET(0) }, { SET(0, 1), REMOVE(0), CREATE(0, 1) } }, WITH(.contents = { HAS(0, NONE) }) },
 	{ .name = "create, death, create", .thread = { { CREATE(0, 0), RELEASE(0) }, { CREATE(0, 1), GET(0) } }, WITH(.lazy = true, .only_creates = true) },
 	{ .name = "create, mover, create", .thread = { { CREATE(0, 0) }, { START(1), HELP(1), CREATE(0, 1) } }, WITH(.lazy = true, .only_creates = true) },
-	{ .name = "create, failure, mover", .thread = { { FAIL_TO_CREATE(0), CREATE(0, 0) }, { START(1), HELP(1), CREATE(0, 1) } }, WITH(.contents = { HAS(0, NONE) }, .lazy = true, .only_creates = true), .deep = true },
+	{ .name = "create, failure, mover", .thread = { { FAIL_TO_CREATE(0), CREATE(0, 0) }, { START(1), HELP(1), CREATE(0, 1) } }, WITH(.contents = { HAS(0, NONE) }, .lazy = true, .only_creates = true), .how = EXPLORE_BOUNDED, .preemptions = 3, .deep = true },
 	/* The end of a container. */
 	{ .name = "destroy, death", .thread = { { INSERT(0, 1), DESTROY }, { RELEASE(0), RELEASE(2) } }, WITH(.contents = { HAS(0, 0), HAS(1, 2) }) },
 	{ .name = "destroy in mid-migration, death", .thread = { { START(1), INSERT(0, 1), DESTROY }, { RELEASE(0), RELEASE(2) } }, WITH(.contents = { HAS(0, 0), HAS(1, 2) }) },
