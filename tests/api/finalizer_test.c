@@ -1,42 +1,11 @@
 /*
  * weakref/finalizer.h: something that is done once: at death, on call, at shutdown (promise 11)
  */
-#include "runtime_fixture.h"
-
-#include <pthread.h>
-
-/* What happened, in order, and where: a finalizer's number, then its negative when the argument is released. */
-static struct {
-	int what[64];
-	pthread_t where[64];
-	unsigned count;
-} record;
-
-static void note(int what)
-{
-	record.what[record.count % 64] = what;
-	record.where[record.count++ % 64] = pthread_self();
-}
-
-static void assert_recorded(bool here, const int *expected, unsigned count)
-{
-	unsigned i;
-
-	assert_int_equal(record.count, count);
-	for (i = 0; i < count; i++) {
-		assert_int_equal(record.what[i], expected[i]);
-		assert_int_equal(pthread_equal(record.where[i], pthread_self()) != 0, here);
-	}
-	record.count = 0;
-}
-
-#define ASSERT_HAPPENED(here, ...) \
-	assert_recorded((here), (const int[]){ __VA_ARGS__ }, sizeof((const int[]){ __VA_ARGS__ }) / sizeof(int))
-#define ASSERT_NOTHING_HAPPENED() assert_int_equal(record.count, 0)
+#include "record.h"
 
 static int numbers[] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 };
 
-/* Even ones succeed with their number, odd ones fail with it. */
+/* Notes the argument's number, and its negative when that is released. Even ones succeed with it, odd ones fail. */
 static int run_noting(void *argument)
 {
 	int number = *(int *)argument;

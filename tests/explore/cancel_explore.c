@@ -1,10 +1,9 @@
 /*
  * cancel_explore.c - calls at an object's death (notify/registration.h) under every schedule
  *
- * An object with registrations on its watch list, a mailbox that they are handed over to, and
- * somebody who drains it: whoever cancels, gives up, calls, detaches or runs at exit competes
- * with the death and with the drain. Registrations and object are really freed; each
- * registration owns a unit of the object.
+ * An object with registrations on its list, a mailbox that they are handed over to, and somebody
+ * who drains it: whoever cancels, gives up, calls, detaches or runs at exit competes with death
+ * and drain. Registrations and object are really freed; each one owns a unit of the object.
  */
 #include "core/count.h"
 #include "explorer.h"

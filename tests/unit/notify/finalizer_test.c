@@ -43,7 +43,8 @@ static int setup(void **state)
 static int reset(void **state)
 {
 	(void)state;
-	runs = releases = 0;
+	runs = 0;
+	releases = 0;
 	return 0;
 }
 
