@@ -284,7 +284,7 @@ WK_API size_t wk_strong_count(const void *object);
 /**
  * wk_weak_count - how many weak handles are owned
  *
- * A hint. Entries of containers and other registered references are not counted.
+ * A hint. A weak reference object and a finalizer own a handle each and count; entries of containers own none.
  *
  * Ownership: borrows a strong reference.
  * Threads:   any.
