@@ -385,6 +385,8 @@ static void crowd_post(struct crowd *crowd)
 		for (burst = 0; atomic_load(&crowd->ran) <= i; burst++) /* until it has been served, so that they sleep again */
 			sched_yield();
 	}
+	for (i = 0; i < 200 || atomic_load(&crowd->ran) < POSTS; i++)
+		sched_yield(); /* so that they sleep when it is closed */
 	while (wk_queue_close(crowd->queue, WK_QUEUE_RUN) == WK_EBUSY)
 		sched_yield();
 }

@@ -226,6 +226,40 @@ static void test_deadline(void **state)
 	assert_true(left > 0);
 }
 
+/* A destroy that is at work when the shutdown begins, and makes others due while that waits. */
+
+static void staying_link_destroy(void *payload)
+{
+	steps_reach(&steps, STAYING);
+	steps_wait(&steps, CLOSING);
+	link_destroy(payload);
+}
+
+WK_DEFINE_TYPE(staying_link_type, struct link, .destroy = staying_link_destroy);
+
+static void test_shutdown_runs_what_a_running_destroy_makes_due(void **state)
+{
+	int seen[2];
+	struct link *first;
+	pthread_t watcher;
+	unsigned round;
+
+	(void)state;
+	for (round = 0; round < 20; round++) {
+		steps = (struct steps)STEPS_AT_START;
+		start(WK_THREAD_OWN);
+		atomic_store(&unlinked, 0);
+		first = wk_new(&staying_link_type);
+		first->next = chain_new(10, 1);
+		wk_release(first);
+		steps_wait(&steps, STAYING);
+		assert_int_equal(pthread_create(&watcher, NULL, watch_closing, seen), 0);
+		assert_int_equal(shut_down().not_run, 0);
+		assert_int_equal(pthread_join(watcher, NULL), 0);
+		assert_int_equal(atomic_load(&unlinked), 11);
+	}
+}
+
 /* Whoever waits in a barrier when the runtime goes down is told. */
 
 static void *wait_in_barrier(void *status)
@@ -346,6 +380,7 @@ int main(void)
 		cmocka_unit_test(test_shutdown_runs_what_becomes_due_meanwhile),
 		cmocka_unit_test(test_report),
 		cmocka_unit_test(test_deadline),
+		cmocka_unit_test(test_shutdown_runs_what_a_running_destroy_makes_due),
 		cmocka_unit_test(test_barrier_beside_a_shutdown),
 		cmocka_unit_test(test_shutdown_against_releases),
 	};

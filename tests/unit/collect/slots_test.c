@@ -467,6 +467,42 @@ static void test_pass(void **state)
 	free(entry);
 }
 
+/*
+ * A writer comes between a mover's look at a word and its freeze: what the freeze finds at last is what moves. The mover
+ * asks whether the entry is worth moving just there, so that is where the writer comes.
+ */
+static struct {
+	wki_atomic_u64 *slot;
+	struct wki_entry *entry;
+} between;
+
+static bool between_is_kept(const struct wki_entry *entry)
+{
+	if (between.slot != NULL)
+		atomic_store_release(between.slot, wki_word_of(between.entry, between.entry->hash));
+	between.slot = NULL;
+	return !entry->dead;
+}
+
+static void test_a_freeze_that_loses_looks_again(void **state)
+{
+	struct toys *toys = *state;
+	struct wki_entry old = { .hash = hash_of(0, 4, 1), .key = 1 }, new = old;
+	struct wki_array *array = array_new(toys, 0), *next = array_new(toys, 0);
+	struct wki_slots_ops racing = ops;
+
+	racing.is_kept = between_is_kept;
+	wki_slots_init(&toys->root, array);
+	assert_int_equal(store(toys, &old), WKI_STORED);
+	between.slot = &array->buckets[0].slot[4];
+	between.entry = &new;
+	assert_true(wki_slots_start(array, next));
+	assert_true(wki_slots_help(array, next, &racing, &toys->memory));
+	assert_ptr_equal(wki_word_entry(wki_slots_load(&next->buckets[0].slot[4])), &new);
+	assert_ptr_equal(get(toys, new.hash, 1), &new);
+	assert_int_equal(new.dropped, 0);
+}
+
 /* A full bucket whose NEXT is frozen takes nothing more. */
 static void test_nothing_is_appended_to_what_is_frozen(void **state)
 {
@@ -533,6 +569,7 @@ int main(void)
 		TOY_TEST(test_authority_passes_in_order),
 		TOY_TEST(test_claims),
 		TOY_TEST(test_pass),
+		TOY_TEST(test_a_freeze_that_loses_looks_again),
 		TOY_TEST(test_nothing_is_appended_to_what_is_frozen),
 		TOY_TEST(test_no_memory_for_a_move),
 	};

@@ -10,7 +10,9 @@
 #include <cmocka.h>
 
 #include "reclaim/grace.h"
-#include "reclaim/service.h"
+#include "reclaim/limbo.h"
+#include "reclaim/thread.h"
+#include "retired.h"
 #include "support/threads.h"
 #include "sync/event.h"
 #include "sync/rcu.h"
@@ -167,6 +169,41 @@ static void test_many_wait(void **state)
 }
 
 /*
+ * The grace thread asleep for good: once nothing has been wanted for a moment it sweeps up what threads have left,
+ * and sleeps until it is wanted. That it has swept is the sign; a wish that did not wake it would wait for ever.
+ */
+
+static struct retired leavings[64];
+
+static void leave_behind(void *unused)
+{
+	unsigned i;
+
+	(void)unused;
+	wki_thread_self();
+	for (i = 0; i < 64; i++)
+		wki_limbo_retire(retired_init(&leavings[i], i), 16);
+}
+
+static void test_wish_wakes(void **state)
+{
+	unsigned round, turns;
+
+	(void)state;
+	assert_int_equal(wk_runtime_start(NULL), WK_OK);
+	for (round = 0; round < 5; round++) {
+		atomic_store(&retired_back, 0);
+		threads_alone(leave_behind, NULL, 0);
+		while (atomic_load(&retired_back) < 64)
+			sched_yield();
+		for (turns = 0; turns < 200; turns++)
+			sched_yield();
+		assert_true(wki_grace_wait(wki_grace_ticket(), WKI_NO_DEADLINE));
+	}
+	assert_int_equal(wk_runtime_shutdown(WK_NO_TIMEOUT, NULL), WK_OK);
+}
+
+/*
  * What the numbers are for: memory that was unlinked before a ticket was drawn is in no reader's hands when the
  * ticket is done. Its last use is not synchronized with its release but by that, which ThreadSanitizer checks.
  */
@@ -248,6 +285,7 @@ int main(void)
 		cmocka_unit_test(test_reader_holds_up),
 		cmocka_unit_test(test_deadline),
 		cmocka_unit_test(test_many_wait),
+		cmocka_unit_test(test_wish_wakes),
 		cmocka_unit_test(test_memory_outlives_its_readers),
 	};
 

@@ -151,6 +151,35 @@ static void test_quota(void **state)
 	assert_int_equal(atomic_load(&retired_back), 40 * BATCH);
 }
 
+/*
+ * Batches of many tickets: the first is so large that the quota never gets to the others, so all places fill
+ * up, and what is sealed then joins a batch that is there, and waits as long as it must.
+ */
+static void fill_all_places(void *unused)
+{
+	unsigned i;
+
+	(void)unused;
+	wki_thread_self();
+	retire(0, 32 * BATCH, 16);
+	for (i = 32; i < 40; i++) {
+		wki_grace_step();
+		retire(i * BATCH, BATCH, 16);
+	}
+	retire(40 * BATCH, 30 * BATCH, 16); /* no grace period ends any more */
+	seen[0] = atomic_load(&retired_back);
+	seen[1] = waiting();
+}
+
+static void test_more_tickets_than_places(void **state)
+{
+	(void)state;
+	in_a_new_thread(fill_all_places, NULL);
+	assert_in_range(seen[0], 32 * BATCH, 39 * BATCH);
+	assert_int_equal(seen[0] + seen[1], 70 * BATCH);
+	assert_int_equal(atomic_load(&retired_back), 70 * BATCH);
+}
+
 /* Inside a section of its own a thread neither seals nor takes back, unless it stays there. */
 static void retire_in_a_section(void *unused)
 {
@@ -313,6 +342,7 @@ static void own_turmoil(unsigned index)
 
 static void turmoil_body(void *unused, unsigned index)
 {
+	unsigned sweeps;
 	bool over;
 
 	(void)unused;
@@ -323,10 +353,11 @@ static void turmoil_body(void *unused, unsigned index)
 	came_back_by = &turmoil.swept;
 	do {
 		over = atomic_load(&turmoil.ended) == OWNERS;
-		if (index == OWNERS)
-			wki_limbo_sweep();
-		else
+		if (index > OWNERS)
 			(void)wki_grace_step();
+		else
+			for (sweeps = 0; sweeps < 100; sweeps++)
+				wki_limbo_sweep();
 		sched_yield();
 	} while (!over);
 }
@@ -361,6 +392,7 @@ int main(void)
 		cmocka_unit_test(test_a_batch_is_sealed_by_count),
 		cmocka_unit_test(test_a_batch_is_sealed_by_bytes),
 		cmocka_unit_test(test_quota),
+		cmocka_unit_test(test_more_tickets_than_places),
 		cmocka_unit_test(test_in_a_section),
 		cmocka_unit_test(test_coming_back_may_retire),
 		cmocka_unit_test(test_thread_without_record),

@@ -149,6 +149,25 @@ static void test_budget(void **state)
 	ordered = 0;
 }
 
+/* What is found urgent in a batch is within the budget, too. */
+static void test_budget_that_ends_inside_a_batch(void **state)
+{
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < 100; i++)
+		wki_runner_after_grace(link_init(i));
+	links[63].deferred.run = mail_now;
+	assert_int_equal(wki_runner_step(SIZE_MAX), 0);
+	assert_true(wki_grace_step());
+	assert_int_equal(wki_runner_step(65), 65);
+	assert_int_equal(ordered, 65);
+	assert_int_equal(order[64], LINKS - 1);
+	finish();
+	assert_int_equal(ordered, 101);
+	ordered = 0;
+}
+
 static void test_figures(void **state)
 {
 	struct wki_runner_figures before, after;
@@ -279,6 +298,7 @@ int main(void)
 		cmocka_unit_test(test_now_comes_before_later),
 		cmocka_unit_test(test_now_interrupts_a_batch),
 		cmocka_unit_test(test_budget),
+		cmocka_unit_test(test_budget_that_ends_inside_a_batch),
 		cmocka_unit_test(test_figures),
 		cmocka_unit_test(test_who_polls_is_the_runner),
 		cmocka_unit_test(test_nothing_is_slept_over),
