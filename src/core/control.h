@@ -22,7 +22,7 @@
  * something that stops being live before the end of life retires the block, and look at it
  * only inside the read section in which they found that live: the grace period covers them.
  *
- * Layer: core. Invariants: wki_control_check in control.c.
+ * Layer: core.
  */
 #ifndef WKI_CORE_CONTROL_H
 #define WKI_CORE_CONTROL_H

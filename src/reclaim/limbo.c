@@ -27,6 +27,7 @@ static bool limbo_take(struct wki_batch *batch)
 {
 	uint32_t full = WKI_BATCH_FULL;
 
+	SCHED_POINT("a batch that was seen full is about to be taken");
 	/* LIM-1 acquire; pairs: LIM-2; weaker: a half-written batch; check: unit/reclaim/limbo_test under TSan */
 	return atomic_cas_acquire(&batch->state, &full, WKI_BATCH_TAKEN);
 }

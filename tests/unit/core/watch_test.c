@@ -169,6 +169,24 @@ static void test_prune(void **state)
 	assert_int_equal(atomic_load(&meta) & (WKI_META_PRUNING | WKI_META_GARBAGE_MASK), 0);
 }
 
+/* A prune that finds something new in front of the first watch leaves that for later. */
+static void test_unlink_at_the_front(void **state)
+{
+	wki_watch_head head = NULL;
+
+	(void)state;
+	push(&head, 0, 2);
+	assert_true(remove_watch(1));
+	push(&head, 2, 1);
+	assert_false(wki_watch_unlink(&head, NULL, &watches[1].watch, wki_watch_next(&watches[1].watch)));
+	assert_ptr_equal(wki_watch_first(&head), &watches[2].watch);
+	assert_int_equal(length(&head), 3);
+	assert_true(wki_watch_unlink(&head, &watches[2].watch, &watches[1].watch, wki_watch_next(&watches[1].watch)));
+	assert_int_equal(length(&head), 2);
+	assert_true(wki_watch_unlink(&head, NULL, &watches[2].watch, wki_watch_next(&watches[2].watch)));
+	assert_ptr_equal(wki_watch_first(&head), &watches[0].watch);
+}
+
 /* The litter that starts a prune grows with what is alive: an eighth watch for short lists, half of a long one. */
 static unsigned litter_until_due(unsigned alive)
 {
@@ -328,6 +346,7 @@ int main(void)
 		cmocka_unit_test(test_one_step_has_one_winner),
 		cmocka_unit_test(test_push_only_where_nothing_is_new),
 		cmocka_unit_test(test_prune),
+		cmocka_unit_test(test_unlink_at_the_front),
 		cmocka_unit_test(test_when_a_prune_is_due),
 		cmocka_unit_test(test_one_prune_at_a_time),
 		cmocka_unit_test(test_lists_stay_short),

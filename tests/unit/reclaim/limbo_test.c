@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "base/sched.h"
 #include "reclaim/backlog.h"
 #include "reclaim/grace.h"
 #include "reclaim/limbo.h"
@@ -152,32 +153,48 @@ static void test_quota(void **state)
 }
 
 /*
- * Batches of many tickets: the first is so large that the quota never gets to the others, so all places fill
- * up, and what is sealed then joins a batch that is there, and waits as long as it must.
+ * Batches of many tickets, each so large that the quota of the next seal does not empty it: all places fill up.
+ * What is sealed then joins a batch that is there, which waits for the later ticket.
  */
+#define LARGE 1000u /* gathered in a section, and sealed after it */
+
+static void seal_large_batch(unsigned first)
+{
+	wki_read_lock();
+	retire(first, LARGE - 1, 16);
+	wki_read_unlock();
+	retire(first + LARGE - 1, 1, 16);
+}
+
 static void fill_all_places(void *unused)
 {
 	unsigned i;
 
 	(void)unused;
 	wki_thread_self();
-	retire(0, 32 * BATCH, 16);
-	for (i = 32; i < 40; i++) {
+	for (i = 0; i < WKI_LIMBO_PLACES; i++) {
+		seal_large_batch(i * LARGE);
 		wki_grace_step();
-		retire(i * BATCH, BATCH, 16);
 	}
-	retire(40 * BATCH, 30 * BATCH, 16); /* no grace period ends any more */
+	seal_large_batch(i * LARGE);
+	for (i = 0; i < WKI_LIMBO_PLACES; i++)
+		seen[2 + i] = wki_thread_self()->limbo.sealed[i].lanes.count;
+	retire(5 * LARGE, 32 * BATCH, 16); /* no grace period ends any more */
 	seen[0] = atomic_load(&retired_back);
 	seen[1] = waiting();
 }
 
 static void test_more_tickets_than_places(void **state)
 {
+	unsigned i;
+
 	(void)state;
 	in_a_new_thread(fill_all_places, NULL);
-	assert_in_range(seen[0], 32 * BATCH, 39 * BATCH);
-	assert_int_equal(seen[0] + seen[1], 70 * BATCH);
-	assert_int_equal(atomic_load(&retired_back), 70 * BATCH);
+	assert_in_range(seen[0], LARGE, (WKI_LIMBO_PLACES - 1) * LARGE + 4 * BATCH);
+	assert_int_equal(seen[0] + seen[1], 5 * LARGE + 32 * BATCH);
+	for (i = 0; i < WKI_LIMBO_PLACES; i++)
+		assert_true(seen[2 + i] > 0); /* there was no place left */
+	assert_int_equal(atomic_load(&retired_back), 5 * LARGE + 32 * BATCH);
 }
 
 /* Inside a section of its own a thread neither seals nor takes back, unless it stays there. */
@@ -367,6 +384,9 @@ static void test_owners_against_sweeper(void **state)
 	unsigned rounds = 0;
 
 	(void)state;
+#if WKI_CHECK_LEVEL >= 2
+	wki_sched_seed(0x5eed, 2);
+#endif
 	atomic_store(&retired_back, 0);
 	came_back_by = &turmoil.swept;
 	do {
