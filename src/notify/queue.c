@@ -234,16 +234,6 @@ static void queue_settle(wk_queue *queue, struct wki_chain *chain, void (*settle
 
 /* Draining. */
 
-static void queue_gather(struct wki_chain *chain, wki_tagged tagged)
-{
-	wki_tagged next;
-
-	for (; tagged != 0; tagged = next) {
-		next = wki_tag_link(tagged)->next;
-		wki_chain_append(chain, tagged, 0);
-	}
-}
-
 static void queue_set_drainer(wk_queue *queue, void *thread)
 {
 	/* QUE-11 relaxed; pairs: none; weaker: not possible; check: api/queue_test (a thread only looks for itself) */
@@ -304,7 +294,7 @@ size_t wk_queue_drain(wk_queue *queue, size_t budget)
 	wk_retain(queue); /* its own callbacks may release it */
 	/* First the descriptor, then the mailbox: what comes between makes it readable again. */
 	queue_clear_descriptor(queue);
-	queue_gather(&queue->left, wki_mailbox_take(&queue->box));
+	wki_chain_gather(&queue->left, wki_mailbox_take(&queue->box));
 	pthread_cleanup_push(queue_drain_end, queue);
 	done = queue_run_left(queue, budget != 0 ? budget : queue->left.count);
 	pthread_cleanup_pop(1);
@@ -394,7 +384,7 @@ int wk_queue_close(wk_queue *queue, wk_queue_close_mode mode)
 		return status;
 	rest = queue->left;
 	queue->left = (struct wki_chain){ 0 };
-	queue_gather(&rest, wki_mailbox_close(&queue->box));
+	wki_chain_gather(&rest, wki_mailbox_close(&queue->box));
 	(void)wki_grace_wait(wki_grace_ticket(), WKI_NO_DEADLINE);
 	queue_close_descriptor(queue);
 	queue_settle(queue, &rest, settle[mode]);
@@ -410,7 +400,7 @@ static void queue_destroy(void *payload)
 	wk_queue *queue = payload;
 	struct wki_chain rest = queue->left;
 
-	queue_gather(&rest, wki_mailbox_close(&queue->box));
+	wki_chain_gather(&rest, wki_mailbox_close(&queue->box));
 	queue_settle(queue, &rest, wki_runner_now);
 	queue_close_descriptor(queue);
 }

@@ -82,6 +82,17 @@ static inline void wki_chain_append(struct wki_chain *chain, wki_tagged tagged, 
 	chain->bytes += bytes;
 }
 
+/* wki_chain_gather - append what a mailbox gave, in its order */
+static inline void wki_chain_gather(struct wki_chain *chain, wki_tagged tagged)
+{
+	wki_tagged next;
+
+	for (; tagged != 0; tagged = next) {
+		next = wki_tag_link(tagged)->next;
+		wki_chain_append(chain, tagged, 0);
+	}
+}
+
 static inline wki_tagged wki_chain_pop(struct wki_chain *chain)
 {
 	wki_tagged first = chain->first;

@@ -55,16 +55,6 @@ bool wki_runner_is_self(void)
 	return runner_self;
 }
 
-static void runner_gather(struct wki_chain *chain, struct wki_mailbox *box)
-{
-	wki_tagged tagged, next;
-
-	for (tagged = wki_mailbox_take(box); tagged != 0; tagged = next) {
-		next = wki_tag_link(tagged)->next;
-		wki_chain_append(chain, tagged, 0);
-	}
-}
-
 static bool runner_is_stopping(void)
 {
 	/* RUN-6 acquire; pairs: RUN-7; weaker: not needed for memory; check: api/runtime_test */
@@ -98,7 +88,7 @@ static size_t runner_run_urgent(size_t budget)
 {
 	size_t done = 0;
 
-	runner_gather(&runner.urgent, &runner.now);
+	wki_chain_gather(&runner.urgent, wki_mailbox_take(&runner.now));
 	for (; runner.urgent.first != 0 && done < budget && !runner_is_stopping(); done++)
 		runner_run(&runner.urgent);
 	return done;
@@ -131,7 +121,7 @@ static void runner_seal(void)
 
 	if (runner_awaited() != 0)
 		return;
-	runner_gather(&runner.batch, &runner.after_grace);
+	wki_chain_gather(&runner.batch, wki_mailbox_take(&runner.after_grace));
 	if (runner.batch.first == 0)
 		return;
 	ticket = wki_grace_ticket();
@@ -297,9 +287,9 @@ uint64_t wki_runner_pending(void)
 	uint64_t pending;
 
 	runner_claim_wait();
-	runner_gather(&runner.urgent, &runner.now);
+	wki_chain_gather(&runner.urgent, wki_mailbox_take(&runner.now));
 	if (runner_awaited() == 0)
-		runner_gather(&runner.batch, &runner.after_grace);
+		wki_chain_gather(&runner.batch, wki_mailbox_take(&runner.after_grace));
 	pending = runner.urgent.count + runner.batch.count;
 	runner_unclaim(NULL);
 	return pending;
