@@ -23,6 +23,14 @@ bool wki_memory_is_malloc(void)
 	return runtime_allocator == NULL;
 }
 
+/* Defined by the runtime of AddressSanitizer and LeakSanitizer. */
+extern void __lsan_do_leak_check(void) __attribute__((weak));
+
+bool wki_memory_is_pooled(void)
+{
+	return runtime_allocator == NULL && __lsan_do_leak_check == NULL;
+}
+
 bool wki_memory_is(const wk_allocator *allocator)
 {
 	return runtime_allocator == allocator;

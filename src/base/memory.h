@@ -21,8 +21,14 @@
 /* wki_memory_use - from now on use `allocator`; NULL goes back to malloc. Only while nothing is allocated. */
 void wki_memory_use(const wk_allocator *allocator);
 
-/* wki_memory_is_malloc - no allocator was given: blocks may be kept and reused by size */
+/* wki_memory_is_malloc - no allocator was given */
 bool wki_memory_is_malloc(void);
+
+/*
+ * wki_memory_is_pooled - blocks may be kept and reused by size: no allocator was given, and nobody looks for leaks
+ * and uses after free, be it that only the program was built with AddressSanitizer and this library was not
+ */
+bool wki_memory_is_pooled(void);
 
 /* wki_memory_is - `allocator` is the one in use */
 bool wki_memory_is(const wk_allocator *allocator);

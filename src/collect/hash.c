@@ -24,9 +24,12 @@ static void hash_draw_secret(void)
 
 uint64_t wki_hash_seed(void)
 {
+	uint64_t number;
+
 	pthread_once(&hash_once, hash_draw_secret);
 	/* HSH-1 relaxed; pairs: none; weaker: not possible; check: unit/collect/hash_test (two seeds differ) */
-	return wki_hash_u64(atomic_fetch_add_relaxed(&hash_seeds, 1), hash_secret);
+	number = atomic_fetch_add_relaxed(&hash_seeds, 1);
+	return wki_hash_bytes(&number, sizeof(number), hash_secret);
 }
 
 uint64_t wki_hash_bytes(const void *data, size_t size, uint64_t seed)

@@ -59,6 +59,7 @@
 #define WKI_COLLECT_SLOTS_H
 
 #include "base/atomic.h"
+#include "base/line.h"
 
 #define WKI_INLINE static inline __attribute__((always_inline))
 
@@ -224,20 +225,31 @@ WKI_INLINE uint64_t wki_slots_load(const wki_atomic_u64 *word)
 	return atomic_load_acquire((wki_atomic_u64 *)(uintptr_t)word);
 }
 
-/* wki_bucket_fitting - a bit for each slot whose word has the tag. Of every slot, so that no branch depends on the key. */
-WKI_INLINE unsigned wki_bucket_fitting(const struct wki_bucket *bucket, uint64_t tag)
-{
-	unsigned i, fitting = 0;
+/* wki_bucket_glance - the first slot whose word has the tag: all are compared, so that no branch depends on the key */
+#if WKI_HAS_LINE && WKI_BUCKET_SLOTS == 7u && !WKI_EXPLORE
+#define WKI_GLANCE_NONE 8u
 
-#pragma GCC unroll 8
+WKI_INLINE unsigned wki_bucket_glance(const struct wki_bucket *bucket, uint64_t tag)
+{
+	return wki_line_find(bucket, tag); /* NEXT is the last word, and no tag fits it */
+}
+#else
+#define WKI_GLANCE_NONE WKI_BUCKET_SLOTS
+
+WKI_INLINE unsigned wki_bucket_glance(const struct wki_bucket *bucket, uint64_t tag)
+{
+	unsigned i;
+
 	for (i = 0; i < WKI_BUCKET_SLOTS; i++) {
-		/* SLT-9 relaxed; pairs: none; weaker: not possible; check: api/value_dict_test (only a hint where to look: SLT-4 reads what is used) */
+		/* SLT-9 relaxed; pairs: none; weaker: not possible; check: explore/slots (only a hint where to look: SLT-4 reads what is used) */
 		uint64_t word = atomic_load_relaxed((wki_atomic_u64 *)(uintptr_t)&bucket->slot[i]);
 
-		fitting |= (unsigned)((word ^ tag) >> 48 == 0) << i;
+		if ((word ^ tag) >> 48 == 0)
+			break;
 	}
-	return fitting;
+	return i;
 }
+#endif
 
 /* Hints. */
 
@@ -272,14 +284,13 @@ WKI_INLINE struct wki_entry *wki_slots_glance(const wki_array_root *root, uint64
 {
 	const struct wki_array *array = wki_slots_current(root);
 	const struct wki_bucket *bucket = &array->buckets[wki_hash_home(hash, array->shift)];
-	unsigned fitting, i;
+	unsigned i;
 
 	if (__builtin_expect(wki_slots_next(array) != NULL, 0))
 		return NULL;
-	fitting = wki_bucket_fitting(bucket, wki_hash_tag(hash));
-	if (__builtin_expect(fitting == 0, 0))
+	i = wki_bucket_glance(bucket, wki_hash_tag(hash));
+	if (__builtin_expect(i == WKI_GLANCE_NONE, 0))
 		return NULL;
-	i = (unsigned)__builtin_ctz(fitting);
 	wki_bucket_ask(bucket, i, writes);
 	return wki_word_entry(wki_slots_load(&bucket->slot[i]));
 }

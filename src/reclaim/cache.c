@@ -8,82 +8,100 @@
 #include "base/memory.h"
 #include "reclaim/thread.h"
 
-#if defined(__SANITIZE_ADDRESS__)
-#define CACHE_BUDGET 0u
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define CACHE_BUDGET 0u
-#endif
-#endif
-#ifndef CACHE_BUDGET
 #define CACHE_BUDGET ((size_t)256 << 10) /* base; docs/decisions/0003-reclamation.md */
-#define CACHE_FOLLOWS_LIMBO 1
-#else
-#define CACHE_FOLLOWS_LIMBO 0
-#endif
+#define CACHE_BATCH_BYTES 4096u         /* what goes to the slabs or comes from there at a time */
 
-static inline size_t cache_class(size_t size)
+static inline unsigned cache_batch(unsigned class)
 {
-	return (size + WKI_CACHE_GRAIN - WKI_CACHE_FIRST - 1) / WKI_CACHE_GRAIN;
+	return CACHE_BATCH_BYTES / wki_slab_sizes[class];
 }
 
-static inline size_t cache_class_size(size_t class)
+static inline bool cache_is_full(const struct wki_thread *thread, unsigned class)
 {
-	return class * WKI_CACHE_GRAIN + WKI_CACHE_FIRST;
+	if (unlikely(wki_thread_use(thread) == WKI_THREAD_RECLAIMER))
+		return thread->cache.count[class] >= cache_batch(class);
+	return thread->cache.bytes > CACHE_BUDGET + thread->limbo.waiting;
 }
 
-static inline bool cache_has_room(const struct wki_thread *thread, size_t size)
+static void *cache_pop(struct wki_cache *cache, unsigned class)
 {
-	size_t budget = CACHE_BUDGET + (CACHE_FOLLOWS_LIMBO ? thread->limbo.waiting : 0);
+	struct wki_block *block = cache->free[class], *next = block->next;
 
-	return thread->cache.bytes + size <= budget && wki_thread_use(thread) != WKI_THREAD_RECLAIMER && wki_memory_is_malloc();
+	cache->free[class] = next;
+	cache->count[class]--;
+	cache->bytes -= wki_slab_sizes[class];
+	/* The next constructor's. A line that is not the block's at all does no harm. */
+	__builtin_prefetch(next, 1);
+	__builtin_prefetch((char *)next + 64, 1);
+	return block;
+}
+
+static void *cache_refill(struct wki_cache *cache, unsigned class)
+{
+	struct wki_block *block;
+
+	cache->free[class] = wki_slab_take(class, cache_batch(class));
+	for (block = cache->free[class]; block != NULL; block = block->next) {
+		cache->count[class]++;
+		cache->bytes += wki_slab_sizes[class];
+	}
+	return cache->free[class] == NULL ? NULL : cache_pop(cache, class);
+}
+
+static void cache_spill(struct wki_cache *cache, unsigned class)
+{
+	unsigned many = cache_batch(class) < cache->count[class] ? cache_batch(class) : cache->count[class];
+
+	cache->free[class] = wki_slab_give(cache->free[class], many);
+	cache->count[class] -= many;
+	cache->bytes -= (size_t)many * wki_slab_sizes[class];
 }
 
 void *wki_cache_allocate(size_t size)
 {
 	struct wki_thread *thread = wki_thread_if_any();
-	size_t class = cache_class(size);
-	struct wki_cache_block *block;
+	unsigned class;
 
-	if (unlikely(class >= WKI_CACHE_CLASSES))
+	if (unlikely(size > WKI_SLAB_LARGEST || !wki_memory_is_pooled()))
 		return wki_allocate(NULL, size, WKI_ALIGNMENT);
-	size = cache_class_size(class);
-	if (likely(thread != NULL) && (block = thread->cache.free[class]) != NULL) {
-		thread->cache.free[class] = block->next;
-		thread->cache.bytes -= size;
-		__builtin_prefetch(block->next, 1); /* the next constructor's */
-		return block;
-	}
-	return wki_allocate(NULL, size, WKI_ALIGNMENT);
+	class = wki_slab_class(size);
+	if (unlikely(thread == NULL))
+		return wki_slab_take(class, 1);
+	if (likely(thread->cache.free[class] != NULL))
+		return cache_pop(&thread->cache, class);
+	return cache_refill(&thread->cache, class);
 }
 
 void wki_cache_free(void *memory, size_t size)
 {
 	struct wki_thread *thread = wki_thread_if_any();
-	size_t class = cache_class(size);
-	struct wki_cache_block *block = memory;
+	struct wki_block *block = memory;
+	unsigned class;
 
-	if (class < WKI_CACHE_CLASSES)
-		size = cache_class_size(class);
-	if (thread == NULL || class >= WKI_CACHE_CLASSES || !cache_has_room(thread, size)) {
+	if (unlikely(size > WKI_SLAB_LARGEST || !wki_memory_is_pooled())) {
 		wki_free(NULL, memory, size, WKI_ALIGNMENT);
 		return;
 	}
+	if (unlikely(thread == NULL)) {
+		block->next = NULL;
+		(void)wki_slab_give(block, 1);
+		return;
+	}
+	class = wki_slab_class(size);
 	block->next = thread->cache.free[class];
 	thread->cache.free[class] = block;
-	thread->cache.bytes += size;
+	thread->cache.count[class]++;
+	thread->cache.bytes += wki_slab_sizes[class];
+	if (unlikely(cache_is_full(thread, class)))
+		cache_spill(&thread->cache, class);
 }
 
 void wki_cache_empty(struct wki_cache *cache)
 {
-	struct wki_cache_block *block;
-	size_t class;
+	unsigned class;
 
-	for (class = 0; class < WKI_CACHE_CLASSES; class++) {
-		while ((block = cache->free[class]) != NULL) {
-			cache->free[class] = block->next;
-			wki_free(NULL, block, cache_class_size(class), WKI_ALIGNMENT);
-		}
+	for (class = 0; class < WKI_SLAB_CLASSES; class++) {
+		while (cache->count[class] > 0)
+			cache_spill(cache, class);
 	}
-	cache->bytes = 0;
 }

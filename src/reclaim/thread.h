@@ -17,6 +17,7 @@
 #include "base/check.h"
 #include "reclaim/cache.h"
 #include "reclaim/limbo.h"
+#include "sync/rcu.h"
 
 /* What this thread has made and destroyed of one type since it last told the type's state. */
 struct wki_census_slot {
@@ -32,6 +33,7 @@ struct wki_thread {
 	struct wki_thread *next; /* constant once the record is on the list */
 	wki_atomic_u32 use;      /* enum wki_thread_use; written by the thread and by who takes it over, read by anybody */
 	uint32_t index;          /* constant; which stripe of a striped counter */
+	WKI_ATOMIC_POINTER(wki_reader) reader; /* its read sections, as others see them: a hint; NULL: not known */
 	uint32_t debt;           /* objects made since the last look at the backlog */
 	wki_atomic_u64 noted_objects, noted_bytes; /* gathered for the backlog; written by the thread, read by anybody */
 	struct wki_limbo limbo;

@@ -77,6 +77,18 @@ static inline bool wki_read_ongoing(void)
 	return urcu_bp_read_ongoing() != 0;
 }
 
+/*
+ * wki_reader_self - what others can ask about the calling thread's sections (registers the thread)
+ *
+ * A hint: liburcu hands a thread's place in its registry on when the thread has ended, and never unmaps it. NULL where
+ * the read side is not inlined, and under ThreadSanitizer, which would take the look for a race.
+ */
+struct urcu_bp_reader;
+typedef const struct urcu_bp_reader wki_reader;
+wki_reader *wki_reader_self(void);
+/* wki_reader_stays - it is inside a section, and still is after a moment of looking */
+bool wki_reader_stays(wki_reader *reader);
+
 /* wki_synchronize - wait until every read section that is open now has ended. Never inside one. */
 void wki_synchronize(void);
 
