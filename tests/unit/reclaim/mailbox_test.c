@@ -138,6 +138,7 @@ static void test_closed_mailbox(void **state)
 struct post_office {
 	struct wki_mailbox box;
 	_Atomic unsigned long pushed, refused, firsts, wrong;
+	_Atomic bool closed;
 	unsigned next[PRODUCERS];
 	unsigned long taken, takes;
 };
@@ -153,6 +154,8 @@ static void produce(struct post_office *office, unsigned producer)
 	for (i = 0; i < LETTERS; i++, letter++) {
 		letter->producer = producer;
 		letter->number = i;
+		while (i == LETTERS - 1 && !atomic_load(&office->closed))
+			sched_yield(); /* everybody's last letter is late */
 		mailed = wki_mailbox_push(&office->box, tag(letter));
 		race_add(mailed == WKI_MAIL_REFUSED ? &office->refused : &office->pushed, true);
 		race_add(&office->firsts, mailed == WKI_MAILED_FIRST);
@@ -187,6 +190,7 @@ static void post_office_body(void *context, unsigned index)
 		sched_yield();
 	}
 	consume(office, wki_mailbox_close(&office->box));
+	atomic_store(&office->closed, true);
 }
 
 static void test_producers_against_consumer(void **state)
@@ -202,7 +206,7 @@ static void test_producers_against_consumer(void **state)
 	assert_int_equal(office.taken, atomic_load(&office.pushed));
 	assert_int_equal(office.taken + atomic_load(&office.refused), PRODUCERS * LETTERS);
 	assert_int_equal(atomic_load(&office.firsts), office.takes);
-	assert_true(atomic_load(&office.refused) > 0);
+	assert_true(atomic_load(&office.refused) >= PRODUCERS);
 	free(letters);
 }
 
