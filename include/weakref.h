@@ -16,6 +16,7 @@
 #include "weakref/finalizer.h"  /* something to be done once: at death, on call, at exit */
 #include "weakref/value_dict.h" /* dictionary whose values leave it when they die */
 #include "weakref/weak_set.h"   /* set whose members leave it when they die */
+#include "weakref/key_dict.h"   /* dictionary whose entries leave it when their keys die */
 #include "weakref/cursor.h"     /* go through a container while it changes */
 #include "weakref/runtime.h"    /* start, shutdown, barrier, statistics */
 

@@ -1,7 +1,7 @@
 /*
  * weakref/cursor.h - go through a container, at leisure, while it changes
  *
- * One cursor for all containers: value dictionaries and weak sets. It works outside read sections, between turns of an
+ * One cursor for all containers: value dictionaries, key dictionaries and weak sets. It works outside read sections, between turns of an
  * event loop, and on containers that grow, shrink and change under it. It holds the current object, so that the
  * program can use it, until the next step, wk_cursor_park or wk_cursor_close.
  *
@@ -50,14 +50,16 @@ WK_API WK_MUST_USE wk_cursor wk_cursor_open(const void *container);
 /**
  * wk_cursor_next - go on to the next element
  *
- * Gives up the current object, then finds the next one: a value of a value dictionary, a member of a weak set.
+ * Gives up the current object, then finds the next one: a value of a value dictionary, a key of a key dictionary, a
+ * member of a weak set.
  *
  * Ownership: the CURSOR owns the result, until its next step, park or close; wk_retain it to keep it longer.
  * Threads:   any, one at a time.
  * Context:   anywhere. The release of the last object may be the last one of it.
  * Progress:  takes no lock, never waits; one short read section for each bucket of the table that it goes through.
  *            Allocates only where several keys have one and the same 64-bit hash: never with numbers for keys nor
- *            in weak sets; with bytes as good as never; with custom keys when their hash function is a poor one.
+ *            by identity; with bytes as good as never; with custom keys and by equality when the hash function is a
+ *            poor one.
  * Ordering:  as wk_value_dict_get.
  * Errors:    NULL, and wk_last_status tells why. WK_ENOTFOUND: the end; further calls give NULL again. WK_ENOMEM: no
  *            memory for keys of one hash; nothing was passed over, the next call tries the same again.
@@ -74,7 +76,7 @@ WK_API void *wk_cursor_next(wk_cursor *cursor);
  * Context:   anywhere.
  * Progress:  wait-free.
  * Ordering:  none.
- * Errors:    NULL: there is no current element, or it is a weak set's. Else, by the kind of keys: the bytes, *length
+ * Errors:    NULL: there is no current element, or it is its own key (weak sets, key dictionaries). Else, by the kind of keys: the bytes, *length
  *            of them; the number, a uint64_t, *length 8; the container's copy of a custom key, *length 0. `length`
  *            may be NULL; with a NULL result it is 0.
  * Like:      WeakValueDictionary.items.
@@ -95,14 +97,15 @@ WK_API const void *wk_cursor_key(const wk_cursor *cursor, size_t *length);
 WK_API uint64_t wk_cursor_key_u64(const wk_cursor *cursor);
 
 /**
- * wk_cursor_value - reserved: what belongs to the current key of a key dictionary
+ * wk_cursor_value - what a key dictionary has for the current object, which is the key
  *
- * Ownership: borrowed from the cursor until its next step, park or close.
+ * Ownership: an object is borrowed from the cursor, which holds it, until its next step, park or close. A plain value is
+ *            borrowed as from wk_key_dict_peek: what the entry has now.
  * Threads:   the cursor's.
- * Context:   anywhere.
+ * Context:   anywhere; with WK_HOLD_PLAIN inside a read section (the hardened build stops elsewhere).
  * Progress:  wait-free.
- * Ordering:  none.
- * Errors:    NULL: value dictionaries and weak sets have nothing beside the object.
+ * Ordering:  as wk_key_dict_get.
+ * Errors:    NULL: value dictionaries and weak sets have nothing beside the object; a plain value is gone.
  * Like:      WeakKeyDictionary.items.
  */
 WK_API void *wk_cursor_value(const wk_cursor *cursor);

@@ -30,7 +30,7 @@ struct __attribute__((may_alias)) cursor {
 	} key;                           /* of the object */
 	struct wki_walk walk;
 	struct cursor_ties *ties; /* NULL: none; the walk stands at their hash */
-	void *value;              /* for key dictionaries: NULL */
+	void *value;              /* what a key dictionary holds for the object: a strong reference; NULL: none, or plain */
 };
 _Static_assert(sizeof(struct cursor) <= sizeof(wk_cursor), "a cursor is eight words");
 
@@ -43,7 +43,25 @@ static struct cursor *cursor_of(wk_cursor *cursor)
 
 static bool cursor_has_numbers(const struct cursor *cursor)
 {
-	return cursor->dict->form.keys == WK_KEYS_U64;
+	return cursor->dict->form.keys == WK_KEYS_U64 && !cursor->dict->is_set;
+}
+
+/* Of key dictionaries. */
+static bool cursor_has_values(const struct cursor *cursor)
+{
+	return (cursor->dict->form.marks & WKI_ENTRY_HELD) != 0;
+}
+
+/* A plain value is asked for again each time: it may be gone. */
+static bool cursor_owns_values(const struct cursor *cursor)
+{
+	return cursor_has_values(cursor) && cursor->dict->hold != WK_HOLD_PLAIN;
+}
+
+/* Numbers are copied; nobody asks for a set's key. */
+static bool cursor_holds_entry(const struct cursor *cursor)
+{
+	return !cursor_has_numbers(cursor) && (!cursor->dict->is_set || cursor_has_values(cursor));
 }
 
 /* Ties. */
@@ -134,9 +152,9 @@ static bool cursor_collect_rcu(struct cursor *cursor)
 static void *take_current(struct wki_entry *entry, void *context)
 {
 	struct cursor *cursor = context;
-	bool holds = !cursor_has_numbers(cursor);
+	bool holds = cursor_holds_entry(cursor);
 
-	if (!wki_entry_state_is_live(entry) || (holds && !wki_entry_hold(entry)))
+	if (!wki_entry_is_live_rcu(entry) || (holds && !wki_entry_hold(entry)))
 		return NULL;
 	cursor->object = wki_control_upgrade(entry->control);
 	if (cursor->object == NULL) {
@@ -148,6 +166,8 @@ static void *take_current(struct wki_entry *entry, void *context)
 		cursor->key.entry = entry;
 	else
 		cursor->key.number = entry->key.number;
+	if (cursor_owns_values(cursor))
+		cursor->value = wki_held_of_rcu(cursor->dict, entry, wki_held_own_rcu);
 	return entry;
 }
 
@@ -181,6 +201,20 @@ static void cursor_step_tied(struct cursor *cursor)
 	wki_entry_drop(entry);
 }
 
+static void cursor_drop_current(struct cursor *cursor)
+{
+	void *object = cursor->object, *value = cursor->value;
+
+	if (object == NULL)
+		return;
+	cursor->object = NULL;
+	cursor->value = NULL;
+	if (cursor_holds_entry(cursor))
+		wki_entry_drop(cursor->key.entry);
+	wk_release(value);
+	wk_release(object);
+}
+
 static int cursor_advance(struct cursor *cursor)
 {
 	while (cursor->object == NULL) {
@@ -190,20 +224,10 @@ static int cursor_advance(struct cursor *cursor)
 			return WK_ENOTFOUND;
 		else if (!cursor_step(cursor))
 			return WK_ENOMEM;
+		if (cursor_owns_values(cursor) && cursor->value == NULL)
+			cursor_drop_current(cursor); /* the entry has ended just now */
 	}
 	return WK_OK;
-}
-
-static void cursor_drop_current(struct cursor *cursor)
-{
-	void *object = cursor->object;
-
-	if (object == NULL)
-		return;
-	cursor->object = NULL;
-	if (!cursor_has_numbers(cursor))
-		wki_entry_drop(cursor->key.entry);
-	wk_release(object);
 }
 
 /* What the program calls. */
@@ -259,14 +283,20 @@ uint64_t wk_cursor_key_u64(const wk_cursor *cursor)
 
 	if (mine->object == NULL)
 		return 0;
-	if (mine->dict->is_set || !cursor_has_numbers(mine))
+	if (!cursor_has_numbers(mine))
 		wki_stop_control(wki_control_of(mine->dict), "a cursor was asked for a number, but its keys are none");
 	return mine->key.number;
 }
 
 void *wk_cursor_value(const wk_cursor *cursor)
 {
-	return ((const struct cursor *)cursor)->value;
+	const struct cursor *mine = (const struct cursor *)cursor;
+
+	if (mine->object == NULL || !cursor_has_values(mine) || cursor_owns_values(mine))
+		return mine->value;
+	if (WKI_CHECK_LEVEL >= 1 && !wki_read_ongoing())
+		wki_stop_control(wki_control_of(mine->dict), "a cursor was asked for a plain value outside a read section");
+	return wki_held_of_rcu(mine->dict, mine->key.entry, wki_held_peek_rcu);
 }
 
 void wk_cursor_park(wk_cursor *cursor)

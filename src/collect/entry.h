@@ -24,6 +24,12 @@
  *
  * The three words that a lookup reads (state, control, key) are the last three.
  *
+ * EQUAL: the key of such an entry cannot be compared any more once the object is dead, and then not everybody would judge
+ * "the same key" alike. So a slot belongs to one entry there: nobody is the same as an entry that is not live, and
+ * what is not live is passed over, never replaced. A key is stored anew at the first EMPTY slot of its probe order.
+ *
+ * HELD: what a key dictionary holds for the key, see held.h. Live then means that it holds something, too.
+ *
  * Layer: collect.
  */
 #ifndef WKI_COLLECT_ENTRY_H
@@ -43,6 +49,9 @@ enum wki_entry_role { WKI_ENTRY_WEAK, WKI_ENTRY_STRONG, WKI_ENTRY_FLIGHT };
 #define WKI_ENTRY_KEYS_SHIFT 2 /* enum wk_key_kind */
 #define WKI_ENTRY_KEYS 0x0cu
 #define WKI_ENTRY_EXTRA 0x10u /* struct wki_entry_extra stands in front */
+/* Marks, alike for all entries of a container. */
+#define WKI_ENTRY_EQUAL 0x20u /* its key is the object itself, by the type's equality; key.number is the hash */
+#define WKI_ENTRY_HELD 0x40u  /* a key dictionary's: key.object.held is there */
 
 enum wki_flight_state { WKI_FLIGHT_PENDING, WKI_FLIGHT_DONE, WKI_FLIGHT_FAILED };
 
@@ -64,6 +73,10 @@ struct wki_entry {
 	union { /* constant; an entry ends with what its kind of key needs */
 		uint64_t number;
 		struct {
+			uint64_t number;
+			wki_atomic_word held; /* HELD only; of a flight that is EQUAL: its key's control block */
+		} object;
+		struct {
 			void *copy;
 			uint64_t hash; /* the other kinds are hashed anew when they are moved */
 		} custom;
@@ -84,9 +97,14 @@ struct wki_entry_extra {
 /* What all entries of a container have in common. */
 struct wki_entry_form {
 	wk_key_kind keys;
+	uint8_t marks; /* WKI_ENTRY_EQUAL, WKI_ENTRY_HELD */
 	const wk_key_type *key_type;
 	const wk_allocator *allocator;
 };
+
+/* Memory of entries and what belongs to them; `allocator` NULL: the thread's cache. */
+void *wki_entry_allocate(const wk_allocator *allocator, size_t size);
+void wki_entry_deallocate(const wk_allocator *allocator, void *memory, size_t size);
 
 /* wki_entry_new - an entry with a copy of the key, and every hold there will be; NULL: no memory. May run the user's copy. */
 struct wki_entry *wki_entry_new(const struct wki_entry_form *form, enum wki_entry_role role, wk_key key, uint64_t hash);
@@ -120,9 +138,29 @@ static inline bool wki_entry_state_is_live(const struct wki_entry *entry)
 	return wki_watch_state(&entry->watch) == WKI_WATCH_LIVE;
 }
 
+static inline bool wki_entry_has_held(const struct wki_entry *entry)
+{
+	return (entry->watch.detail & WKI_ENTRY_HELD) != 0;
+}
+
+/* wki_entry_held - what the entry of a key dictionary holds: a word of held.h; 0: it is over */
+static inline uintptr_t wki_entry_held(const struct wki_entry *entry)
+{
+	/* ENT-8 acquire; pairs: ENT-9, HLD-1; weaker: a half-made value could be read; check: api/key_dict_race_test */
+	return atomic_load_acquire((wki_atomic_word *)(uintptr_t)&entry->key.object.held);
+}
+
+/* wki_entry_set_held - before anybody else sees the entry */
+static inline void wki_entry_set_held(struct wki_entry *entry, uintptr_t held)
+{
+	/* ENT-9 release; pairs: ENT-8; weaker: not needed, the slot publishes it too; check: api/key_dict_race_test */
+	atomic_store_release(&entry->key.object.held, held);
+}
+
 static inline bool wki_entry_is_live_rcu(const struct wki_entry *entry)
 {
-	return wki_entry_state_is_live(entry) && !wki_count_is_dead(&entry->control->count);
+	return wki_entry_state_is_live(entry) && !wki_count_is_dead(&entry->control->count) &&
+	       (!wki_entry_has_held(entry) || wki_entry_held(entry) != 0);
 }
 
 /* wki_entry_end - the caller wins LIVE -> REMOVED, or it is live no more */
@@ -152,8 +190,13 @@ void wki_flight_end(struct wki_entry *flight, enum wki_flight_state state);
 /* A key to look for, where it is not just a number. */
 struct wki_entry_key {
 	wk_key key;
-	const wk_key_type *type; /* NULL: bytes */
+	const wk_key_type *type;           /* NULL: bytes, or an object */
+	const struct wki_control *control; /* of an object by equality, key.data being the payload; NULL: it is none */
+	bool flights;                      /* of those: pending flights of the key fit, too */
 };
+
+/* wki_entry_same_object - is it live, and its key equal to this one? */
+bool wki_entry_same_object(const struct wki_entry *entry, uint64_t hash, const struct wki_entry_key *key);
 
 static inline bool wki_entry_same_number(const struct wki_entry *entry, uint64_t hash, const void *number)
 {
@@ -165,6 +208,8 @@ static inline bool wki_entry_same_key(const struct wki_entry *entry, uint64_t ha
 {
 	const struct wki_entry_key *key = wanted;
 
+	if (key->control != NULL)
+		return wki_entry_same_object(entry, hash, key);
 	if (key->type != NULL)
 		return entry->key.custom.hash == hash && key->type->equal(key->key.data, entry->key.custom.copy);
 	return entry->key.text.length == key->key.number &&

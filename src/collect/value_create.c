@@ -1,120 +1,25 @@
 /*
- * collect/value_create.c - get_or_create: flights and factories
- *
- * A FLIGHT is an entry that stands for a value on its way. It is absent for every lookup and
- * every length, and a ghost once it is over.
- *
- *	PENDING  its maker runs the factory; others of mode ONCE wait
- *	DONE     it was taken out of its slot: by the maker with the product, or by a set or an insert
- *	FAILED   the maker gave up, or its thread ended in the factory
- *
- * Who waited starts over: after DONE there is a value to be found, unless it has gone again;
- * after FAILED one of them becomes the maker.
- *
- * Who may wait at all: nobody who is in a factory, a callback, a destructor or a read section.
- * So whoever is waited for does not wait, and there are no circles.
+ * collect/value_create.c - get_or_create of value dictionaries
  *
  * Layer: collect.
  */
-#include <pthread.h>
+#include "collect/create.h"
 
-#include "collect/values.h"
-#include "reclaim/thread.h"
-#include "sync/rcu.h"
-
-/* The factories that the thread is in, innermost first. */
-struct create_frame {
-	struct create_frame *outer;
-	struct wki_entry *flight; /* its own; NULL: RACE makes without one */
-};
-static _Thread_local struct create_frame *create_frames;
-
-/* One call of get_or_create. */
-struct creation {
-	wk_value_dict *dict;
-	const struct wki_value_key *key;
-	wk_create_mode mode;
+/* `base` comes first. */
+struct value_creation {
+	struct wki_creation base;
 	wk_factory *make;
 	void *context;
-	struct create_frame frame;
-	void *product; /* owned */
-	void *result;  /* the product, or what was there: owned */
-	int status;
 };
 
-static bool create_is_mine(const struct wki_entry *flight)
+static void value_make(struct wki_creation *creation)
 {
-	const struct create_frame *frame;
+	const struct value_creation *value = (struct value_creation *)creation;
 
-	for (frame = create_frames; frame != NULL; frame = frame->outer) {
-		if (frame->flight == flight)
-			return true;
-	}
-	return false;
+	creation->product = value->make(creation->key->entry.key, value->context, &creation->status);
 }
 
-static bool create_may_wait(void)
-{
-	return create_frames == NULL && !wki_thread_in_callback() && !wki_read_ongoing();
-}
-
-static void flight_wait(struct wki_entry *flight)
-{
-	uint32_t seen = wki_event_value(&flight->flight.over);
-
-	while (wki_flight_state(flight) == WKI_FLIGHT_PENDING) {
-		(void)wki_event_wait(&flight->flight.over, seen, WKI_NO_DEADLINE);
-		seen = wki_event_value(&flight->flight.over);
-	}
-}
-
-/* A flight of somebody else's is in the way, the caller has a hold on it; WK_OK: it is over. */
-static int create_meet(const struct creation *creation, struct wki_entry *flight)
-{
-	int code = WK_OK;
-
-	if (create_is_mine(flight))
-		code = WK_EDEADLOCK;
-	else if (creation->mode == WK_CREATE_TRY || !create_may_wait())
-		code = WK_EBUSY;
-	else
-		flight_wait(flight);
-	wki_entry_drop(flight);
-	return code;
-}
-
-/* Find the value, or put a flight in its place: WK_OK and a result, WK_CREATED and the frame's flight, or why not. */
-static int create_begin(struct creation *creation)
-{
-	struct wki_store store;
-	int code;
-
-	do {
-		store = (struct wki_store){ .dict = creation->dict, .key = creation->key, .wants = true };
-		code = wki_store_run(&store);
-		if (code != WK_EBUSY)
-			break;
-		code = create_meet(creation, store.flight);
-	} while (code == WK_OK);
-	creation->result = store.found;
-	creation->frame.flight = code == WK_CREATED ? store.entry : NULL;
-	return code;
-}
-
-/* The factory is over, for good or ill. If nobody has put a value there, who waits must start over. */
-static void create_leave(void *argument)
-{
-	struct create_frame *frame = argument;
-
-	create_frames = frame->outer;
-	if (frame->flight == NULL)
-		return;
-	wki_flight_end(frame->flight, WKI_FLIGHT_FAILED);
-	wki_entry_drop(frame->flight);
-}
-
-/* The product goes in, or makes way for what is there by now. */
-static void create_publish(struct creation *creation)
+static void value_publish(struct wki_creation *creation)
 {
 	struct wki_store store = { .dict = creation->dict, .key = creation->key, .wants = true };
 
@@ -126,47 +31,32 @@ static void create_publish(struct creation *creation)
 	creation->result = creation->status == WK_CREATED ? creation->product : store.found;
 }
 
-/* The frame is left after the product is in: until then the flight holds its place. */
-static void create_run(struct creation *creation)
+static void value_discard(struct wki_creation *creation)
 {
-	creation->status = WK_ENOMEM;
-	creation->frame.outer = create_frames;
-	create_frames = &creation->frame;
-	pthread_cleanup_push(create_leave, &creation->frame);
-	creation->product = creation->make(creation->key->entry.key, creation->context, &creation->status);
-	if (creation->product != NULL)
-		create_publish(creation);
-	else if (creation->status >= 0)
-		creation->status = WK_ENOMEM;
-	pthread_cleanup_pop(1);
-	if (creation->product != creation->result)
-		wk_release(creation->product);
-}
-
-static int create_check(wk_value_dict *dict, wk_key key, wk_create_mode mode, wk_factory *make)
-{
-	if (make == NULL || (mode != WK_CREATE_ONCE && mode != WK_CREATE_RACE && mode != WK_CREATE_TRY))
-		return WK_EINVAL;
-	return wki_value_check_key(dict, key);
+	wk_release(creation->product);
 }
 
 void *wk_value_dict_get_or_create(wk_value_dict *dict, wk_key key, wk_create_mode mode, wk_factory *make, void *context,
 				  int *status)
 {
-	struct creation creation = { .dict = dict, .mode = mode, .make = make, .context = context };
+	struct value_creation creation = {
+		.base = { .dict = dict, .mode = mode, .make = value_make, .publish = value_publish, .discard = value_discard },
+		.make = make,
+		.context = context
+	};
 	struct wki_value_key hashed;
 
-	creation.status = create_check(dict, key, mode, make);
-	if (creation.status >= 0)
-		creation.result = wk_value_dict_get(dict, key);
-	if (creation.status >= 0 && creation.result == NULL) {
+	creation.base.status = make != NULL ? wki_create_check(mode) : WK_EINVAL;
+	if (creation.base.status >= 0)
+		creation.base.status = wki_value_check_key(dict, key);
+	if (creation.base.status >= 0)
+		creation.base.result = wk_value_dict_get(dict, key);
+	if (creation.base.status >= 0 && creation.base.result == NULL) {
 		hashed = wki_value_key(dict, key);
-		creation.key = &hashed;
-		creation.status = mode == WK_CREATE_RACE ? WK_CREATED : create_begin(&creation);
-		if (creation.status == WK_CREATED)
-			create_run(&creation);
+		creation.base.key = &hashed;
+		wki_create(&creation.base);
 	}
 	if (status != NULL)
-		*status = creation.status;
-	return creation.result;
+		*status = creation.base.status;
+	return creation.base.result;
 }

@@ -87,26 +87,29 @@ size_t wk_value_dict_len(const wk_value_dict *dict)
 
 int wk_value_dict_remove(wk_value_dict *dict, wk_key key)
 {
+	const struct wki_value_key hashed = wki_value_key(dict, key);
 	struct wki_removal removal = { .dict = dict };
 
-	return wki_value_remove(&removal, key);
+	return wki_value_remove(&removal, &hashed);
 }
 
 int wk_value_dict_remove_if(wk_value_dict *dict, wk_key key, const void *object)
 {
+	const struct wki_value_key hashed = wki_value_key(dict, key);
 	struct wki_removal removal = { .dict = dict };
 
 	if (object == NULL)
 		return WK_ENOTFOUND;
 	removal.only = wki_control_of(object);
-	return wki_value_remove(&removal, key);
+	return wki_value_remove(&removal, &hashed);
 }
 
 void *wk_value_dict_pop(wk_value_dict *dict, wk_key key)
 {
+	const struct wki_value_key hashed = wki_value_key(dict, key);
 	struct wki_removal removal = { .dict = dict, .wants = true };
 
-	(void)wki_value_remove(&removal, key);
+	(void)wki_value_remove(&removal, &hashed);
 	return removal.object;
 }
 

@@ -18,11 +18,25 @@ static bool store_is_weak(const struct wki_store *store)
 	return store->dict->values == WK_VALUES_WEAK;
 }
 
+/* A slot belongs to one entry: see entry.h, EQUAL. */
+static bool store_owns_slots(const struct wki_store *store)
+{
+	return (store->dict->form.marks & WKI_ENTRY_EQUAL) != 0;
+}
+
 static enum wki_entry_role store_role(const struct wki_store *store)
 {
 	if (store->control == NULL)
 		return WKI_ENTRY_FLIGHT;
 	return store_is_weak(store) ? WKI_ENTRY_WEAK : WKI_ENTRY_STRONG;
+}
+
+/* What a key dictionary's entry begins with. A flight of equal keys must know whose it is. */
+static void store_make_held(const struct wki_store *store, struct wki_entry *entry)
+{
+	wki_entry_set_held(entry, store->control != NULL ? store->held : (uintptr_t)store->key->entry.control);
+	if (store->held != 0)
+		(void)wki_held_aim(store->dict, store->held, entry);
 }
 
 static bool store_make(struct wki_store *store)
@@ -34,6 +48,8 @@ static bool store_make(struct wki_store *store)
 		return false;
 	entry->table = &store->dict->table;
 	store->entry = entry;
+	if (wki_entry_has_held(entry))
+		store_make_held(store, entry);
 	if (role == WKI_ENTRY_FLIGHT)
 		return true;
 	entry->control = store->control;
@@ -70,6 +86,42 @@ static int store_meet_rcu(struct wki_store *store, struct wki_entry *there)
 	return store->found != NULL ? WK_OK : STORE_NONE;
 }
 
+/* In place of what an entry holds, the new value; the entry stays, and its key. */
+static int store_swap_rcu(struct wki_store *store, struct wki_entry *there, uintptr_t seen)
+{
+	wk_value_dict *dict = store->dict;
+
+	if (!wki_held_aim(dict, store->held, there))
+		return STORE_AGAIN; /* it has left its slot */
+	if (!wki_held_swap(there, &seen, store->held)) {
+		wki_held_miss(dict, there);
+		return STORE_AGAIN;
+	}
+	wki_held_stored(dict, store->held);
+	store->held = 0;
+	store->replaced = wki_held_drop_rcu(dict, seen);
+	return WK_OK;
+}
+
+/* The same of a key dictionary: what counts is what the entry holds. */
+static int store_meet_held_rcu(struct wki_store *store, struct wki_entry *there)
+{
+	uintptr_t seen = wki_entry_held(there);
+
+	if (seen == 0)
+		return STORE_NONE;
+	if (!wki_held_lives_rcu(store->dict, seen)) {
+		wki_held_bury_rcu(store->dict, there, seen);
+		return STORE_AGAIN;
+	}
+	if (store->replaces)
+		return store_swap_rcu(store, there, seen);
+	if (!store->wants)
+		return WK_EEXISTS;
+	store->found = wki_held_own_rcu(store->dict, seen);
+	return store->found != NULL ? WK_OK : STORE_AGAIN;
+}
+
 /* Somebody else makes the value: take a hold on the flight, for the caller to wait with. */
 static int store_meet_flight_rcu(struct wki_store *store, struct wki_entry *flight)
 {
@@ -99,6 +151,9 @@ static int store_settle_rcu(struct wki_store *store, struct wki_entry *there, bo
 	store->stored = true;
 	if (store_role(store) == WKI_ENTRY_WEAK)
 		wki_control_watch(store->control, &store->entry->watch);
+	if (store->held != 0)
+		wki_held_stored(store->dict, store->held);
+	store->held = 0;
 	if (live && store_end_rcu(store, there))
 		code = WK_OK;
 	else if (store->control != NULL)
@@ -137,12 +192,17 @@ static int store_try_rcu(struct wki_store *store)
 	bool live = there != NULL && wki_entry_is_live_rcu(there);
 	int code = STORE_NONE;
 
-	if (live && !store->replaces) {
+	if (live && wki_entry_has_held(there)) {
+		code = store_meet_held_rcu(store, there);
+		live = false;
+	} else if (live && !store->replaces) {
 		code = store_meet_rcu(store, there);
 		live = false; /* if it is replaced after all, it has just died */
 	} else if (there != NULL && store->control == NULL && wki_entry_is_pending_flight(there)) {
 		code = store_meet_flight_rcu(store, there);
 	}
+	if (code == STORE_NONE && there != NULL && store_owns_slots(store))
+		return STORE_AGAIN; /* it lived when it was found, and is passed over now */
 	return code == STORE_NONE ? store_put_rcu(store, &place, live) : code;
 }
 

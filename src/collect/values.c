@@ -30,6 +30,55 @@ static void value_ended_rcu(struct wki_removal *removal, struct wki_entry *entry
 	}
 }
 
+/* The same for a key dictionary: who takes the word has removed the entry, whoever ends its state. */
+static bool value_take_held_rcu(struct wki_removal *removal, struct wki_entry *entry)
+{
+	const wk_value_dict *dict = removal->dict;
+	uintptr_t held;
+
+	do {
+		held = (uintptr_t)wki_held_of_rcu(dict, entry, wki_held_living_rcu);
+		if (held == 0)
+			return false;
+		if (removal->only_held != NULL && !wki_held_is_rcu(dict, held, removal->only_held))
+			return false;
+	} while (!wki_held_swap(entry, &held, 0));
+	wki_held_over_rcu(entry);
+	if (removal->wants)
+		removal->object = wki_held_hand_rcu(dict, held);
+	else
+		removal->owned = wki_held_drop_rcu(dict, held);
+	return true;
+}
+
+/* A key that is wanted must be held before its entry is taken; one that then is not goes by `owned`. */
+static bool value_end_held_rcu(struct wki_removal *removal, struct wki_entry *entry)
+{
+	bool taken;
+
+	if (removal->wants_key)
+		removal->key = wki_control_upgrade(entry->control);
+	if (removal->wants_key && removal->key == NULL)
+		return false;
+	taken = value_take_held_rcu(removal, entry);
+	if (removal->key != NULL && removal->object == NULL) {
+		removal->owned = wki_control_of(removal->key);
+		removal->key = NULL;
+	}
+	return taken;
+}
+
+/* true: it was the caller who ended the entry, and has dealt with what it owed */
+static bool value_end_rcu(struct wki_removal *removal, struct wki_entry *entry)
+{
+	if (wki_entry_has_held(entry))
+		return value_end_held_rcu(removal, entry);
+	if (!wki_entry_end(entry))
+		return false;
+	value_ended_rcu(removal, entry);
+	return true;
+}
+
 /* A pop may take out an entry whose object dies just then: as if it had died before. */
 void *wki_value_take_out(struct wki_entry *entry, void *context)
 {
@@ -39,23 +88,46 @@ void *wki_value_take_out(struct wki_entry *entry, void *context)
 		return NULL;
 	if (removal->only != NULL && removal->only != entry->control)
 		return NULL;
-	if (!wki_entry_end(entry))
+	if (!value_end_rcu(removal, entry))
 		return NULL;
-	value_ended_rcu(removal, entry);
 	return removal->wants && removal->object == NULL ? NULL : entry;
 }
 
-int wki_value_remove(struct wki_removal *removal, wk_key key)
+int wki_value_remove(struct wki_removal *removal, const struct wki_value_key *key)
 {
-	struct wki_value_key hashed = wki_value_key(removal->dict, key);
 	bool removed;
 
 	wki_read_lock();
-	removed = wki_value_get_rcu(removal->dict, &hashed, wki_value_take_out, removal) != NULL;
+	removed = wki_value_get_rcu(removal->dict, key, wki_value_take_out, removal) != NULL;
 	wki_read_unlock();
 	if (removal->owned != NULL)
 		wki_control_release(removal->owned, 1);
 	return removed ? WK_OK : WK_ENOTFOUND;
+}
+
+/* Objects that are keys themselves. */
+
+bool wki_value_compares(const wk_type *type)
+{
+	return type->hash != NULL && type->equal != NULL && (type->flags & WK_TYPE_PROMPT) == 0;
+}
+
+int wki_value_key_of(const wk_value_dict *dict, const void *object, struct wki_value_key *hashed)
+{
+	const struct wki_control *control = wki_control_of(object);
+	uint64_t hash;
+
+	if ((dict->form.marks & WKI_ENTRY_EQUAL) == 0) {
+		*hashed = wki_value_key(dict, wk_key_u64((uintptr_t)control));
+		return WK_OK;
+	}
+	if (!wki_value_compares(control->type))
+		return WK_ETYPE;
+	wki_read_lock();
+	hash = wki_hash_u64(control->type->hash(object), dict->table.seed);
+	wki_read_unlock();
+	*hashed = (struct wki_value_key){ .hash = hash, .entry = { .key = { object, hash }, .control = control } };
+	return WK_OK;
 }
 
 /* Removing all. Strong values are released outside the sections, some at a time. */
@@ -73,9 +145,8 @@ static void harvest_rcu(struct wki_entry *entry, void *context)
 	struct value_harvest *harvest = context;
 	struct wki_removal removal = { .dict = harvest->dict };
 
-	if (harvest->count == VALUE_HARVEST || !wki_entry_state_is_live(entry) || !wki_entry_end(entry))
+	if (harvest->count == VALUE_HARVEST || !wki_entry_state_is_live(entry) || !value_end_rcu(&removal, entry))
 		return;
-	value_ended_rcu(&removal, entry);
 	if (removal.owned != NULL)
 		harvest->owned[harvest->count++] = removal.owned;
 }
@@ -114,7 +185,7 @@ void wki_value_clear(wk_value_dict *dict)
 /* Removing any. Each search begins where the last one found something, so that emptying a table is one way through it. */
 
 struct value_search {
-	struct wki_removal removal;
+	struct wki_removal *removal;
 	bool found;
 };
 
@@ -122,31 +193,47 @@ static void search_rcu(struct wki_entry *entry, void *context)
 {
 	struct value_search *search = context;
 
-	if (!search->found)
-		search->found = wki_value_take_out(entry, &search->removal) != NULL;
+	if (!search->found && search->removal->owned == NULL)
+		search->found = wki_value_take_out(entry, search->removal) != NULL;
+}
+
+/* true: there was nothing to release, the bucket has been searched to its end */
+static bool search_release(struct value_search *search)
+{
+	struct wki_control *owned = search->removal->owned;
+
+	search->removal->owned = NULL;
+	if (owned != NULL)
+		wki_control_release(owned, 1);
+	return owned == NULL;
 }
 
 /* Buckets from `from` on, up to the one that hash `end` is in; *from is set to where it found something. */
 static bool value_search(struct value_search *search, uint64_t *from, uint64_t end)
 {
-	struct wki_table *table = &search->removal.dict->table;
-	uint64_t next = *from;
+	struct wki_table *table = &search->removal->dict->table;
+	uint64_t next;
 	bool more = true;
 
 	while (more && *from <= end) {
+		next = *from;
 		wki_read_lock();
 		more = wki_table_each_rcu(table, &next, search_rcu, search);
 		wki_read_unlock();
 		if (search->found)
 			return true;
-		*from = next;
+		if (search_release(search))
+			*from = next;
+		else
+			more = true; /* the same bucket again */
 	}
 	return false;
 }
 
-void *wki_value_pop_any(wk_value_dict *dict)
+void wki_value_pop_any(struct wki_removal *removal)
 {
-	struct value_search search = { .removal = { .dict = dict, .wants = true } };
+	struct value_search search = { .removal = removal };
+	wk_value_dict *dict = removal->dict;
 	/* VAL-1 relaxed; pairs: none; weaker: not possible; check: api/weak_set_test (a hint where to begin) */
 	uint64_t begun = atomic_load_relaxed(&dict->popped), from = begun;
 	bool found = value_search(&search, &from, UINT64_MAX);
@@ -156,10 +243,9 @@ void *wki_value_pop_any(wk_value_dict *dict)
 		found = value_search(&search, &from, begun);
 	}
 	if (!found)
-		return NULL;
+		return;
 	/* VAL-2 relaxed; pairs: none; weaker: not possible; check: as VAL-1 */
 	atomic_store_relaxed(&dict->popped, from);
-	return search.removal.object;
 }
 
 /*
@@ -189,8 +275,8 @@ static void value_drop(struct wki_entry *entry, void *context)
 	struct wki_removal removal = { .dict = context };
 
 	wki_read_lock();
-	if (wki_entry_state_is_live(entry) && wki_entry_end(entry))
-		value_ended_rcu(&removal, entry);
+	if (wki_entry_state_is_live(entry))
+		(void)value_end_rcu(&removal, entry);
 	wki_read_unlock();
 	if (removal.owned != NULL)
 		wki_control_release(removal.owned, 1);
@@ -214,6 +300,7 @@ void wki_value_destroy(void *payload)
 {
 	struct wk_value_dict *dict = payload;
 
+	dict->drain = (struct wki_table_drain){ .array = NULL };
 	dict->ending.run = value_drain;
 	value_drain(&dict->ending);
 }

@@ -1,8 +1,9 @@
 /*
- * collect/values.h - the inside of a value dictionary, and of a weak set
+ * collect/values.h - the inside of a value dictionary, of a weak set and of a key dictionary
  *
  * A weak set is a value dictionary whose keys are its values: the number of an object's control block leads to the
- * object.
+ * object, or (WKI_ENTRY_EQUAL) its hash and its equality do. A key dictionary is a weak set whose entries hold
+ * something for their member, in one word: held.h.
  *
  * Layer: collect.
  */
@@ -11,6 +12,7 @@
 
 #include "collect/entry.h"
 #include "collect/hash.h"
+#include "collect/held.h"
 #include "collect/table.h"
 
 struct wk_value_dict {
@@ -19,12 +21,18 @@ struct wk_value_dict {
 	struct wki_entry_form form;
 	const wk_type *value_type; /* NULL: any */
 	wk_value_mode values;
-	bool is_set; /* no key but the value's own number: nobody asks for it */
+	bool is_set; /* no key but the value itself: nobody asks for it */
 	char name[32];
-	wki_atomic_u64 popped; /* a hash: up to there wki_value_pop_any has looked; a hint */
-	/* The end: the runner's. */
-	struct wki_deferred ending;
-	struct wki_table_drain drain;
+	struct { /* of a key dictionary: what is held for each member */
+		wk_hold hold;
+		void (*release)(void *value); /* WK_HOLD_PLAIN; or NULL */
+		const wk_type *held_type;     /* NULL: any */
+	};
+	union {
+		wki_atomic_u64 popped; /* a hash: up to there wki_value_pop_any has looked; a hint */
+		struct wki_table_drain drain; /* the end: the runner's */
+	};
+	struct wki_deferred ending; /* likewise */
 };
 _Static_assert(sizeof(struct wk_value_dict) <= WKI_INLINE_MAX, "a dictionary and its control block are one block");
 
@@ -51,6 +59,17 @@ static inline struct wki_value_key wki_value_key(const wk_value_dict *dict, wk_k
 		hashed.hash = wki_hash_u64(hashed.entry.type->hash(key.data, dict->table.seed), dict->table.seed);
 	}
 	return hashed;
+}
+
+/* wki_value_compares - can objects of this type be keys by equality? */
+bool wki_value_compares(const wk_type *type);
+/* wki_value_key_of - of an object that is a key itself; WK_ETYPE: its type has no hash or no equality, and they are asked for */
+int wki_value_key_of(const wk_value_dict *dict, const void *object, struct wki_value_key *hashed);
+
+/* wki_values_of_table - the dictionary that a table is the beginning of */
+static inline wk_value_dict *wki_values_of_table(struct wki_table *table)
+{
+	return (wk_value_dict *)(void *)table;
 }
 
 /* wki_value_get - as wki_slots_get, for the dictionary's kind of keys */
@@ -110,12 +129,13 @@ struct wki_store {
 	struct wki_control *control; /* of the value, held by the caller; NULL: a flight is stored */
 	bool replaces;               /* a live value that is there */
 	bool wants;                  /* a strong reference to a live value that is there */
+	uintptr_t held;              /* of a key dictionary; 0 once it is stored */
 	/* What came of it. */
 	struct wki_entry *entry;       /* made when it is first needed; NULL if it was not stored */
 	void *found;                   /* with wants: the live value, owned by the caller */
 	struct wki_entry *flight;      /* somebody else's, with a hold of the caller's */
 	/* The store's own. */
-	struct wki_control *replaced; /* a strong value to be released outside the section */
+	struct wki_control *replaced; /* a strong value to be released outside the section; NULL: none */
 	bool stored, look;
 };
 
@@ -137,18 +157,21 @@ int wki_value_check_key(const wk_value_dict *dict, wk_key key);
 struct wki_removal {
 	wk_value_dict *dict;
 	const struct wki_control *only; /* NULL: whatever is there */
-	bool wants;                     /* pop: the object */
+	const void *only_held;          /* likewise */
+	bool wants;                     /* pop: the object, or what is held for it */
+	bool wants_key;                 /* with `wants`, of a key dictionary: its key too */
 	void *object;                   /* popped */
+	void *key;                      /* likewise, a strong reference */
 	struct wki_control *owned;      /* a strong value, to be released outside the section */
 };
 
 /* wki_value_remove - WK_OK or WK_ENOTFOUND; wki_value_take_out - the same with an entry, inside a section */
-int wki_value_remove(struct wki_removal *removal, wk_key key);
+int wki_value_remove(struct wki_removal *removal, const struct wki_value_key *key);
 void *wki_value_take_out(struct wki_entry *entry, void *removal);
 void wki_value_clear(wk_value_dict *dict);
 
-/* wki_value_pop_any - some object, owned by the caller; NULL: empty */
-void *wki_value_pop_any(wk_value_dict *dict);
+/* wki_value_pop_any - the same with some entry; removal->object stays NULL: there is none */
+void wki_value_pop_any(struct wki_removal *removal);
 
 /* wki_values_of - the dictionary that a container is, or NULL: the object is none */
 wk_value_dict *wki_values_of(const void *object);

@@ -20,19 +20,13 @@ WK_DEFINE_TYPE(weak_set_type, wk_weak_set, .flags = WK_TYPE_ASYNC_DESTROY, .dest
 
 #define SET_CHUNK 4u /* buckets that each_peek goes through in one read section */
 
-static wk_key set_key(const void *object)
-{
-	return wk_key_u64((uintptr_t)wki_control_of(object));
-}
-
 bool wk_weak_set_contains(const wk_weak_set *set, const void *object)
 {
 	struct wki_value_key key;
 	bool is_there;
 
-	if (object == NULL)
+	if (object == NULL || wki_value_key_of(&set->members, object, &key) < 0)
 		return false;
-	key = wki_value_key(&set->members, set_key(object));
 	wki_read_lock();
 	is_there = wki_value_get_rcu(&set->members, &key, wki_value_take_live, NULL) != NULL;
 	wki_read_unlock();
@@ -42,19 +36,30 @@ bool wk_weak_set_contains(const wk_weak_set *set, const void *object)
 /* Who is there already is found first: that needs no memory, while an insert may help a migration along. */
 int wk_weak_set_add(wk_weak_set *set, const void *object)
 {
+	struct wki_value_key key;
+	struct wki_store store = { .dict = &set->members, .key = &key };
 	int code;
 
 	if (wk_weak_set_contains(set, object))
 		return WK_OK;
-	code = wk_value_dict_insert(&set->members, object == NULL ? wk_key_u64(0) : set_key(object), object);
+	code = wki_value_check(&set->members, wk_key_u64(0), object);
+	if (code >= 0)
+		code = wki_value_key_of(&set->members, object, &key);
+	if (code >= 0) {
+		store.control = wki_control_of(object);
+		code = wki_store_run(&store);
+	}
 	return code == WK_EEXISTS ? WK_OK : code;
 }
 
 int wk_weak_set_remove(wk_weak_set *set, const void *object)
 {
 	struct wki_removal removal = { .dict = &set->members };
+	struct wki_value_key key;
 
-	return object == NULL ? WK_ENOTFOUND : wki_value_remove(&removal, set_key(object));
+	if (object == NULL || wki_value_key_of(&set->members, object, &key) < 0)
+		return WK_ENOTFOUND;
+	return wki_value_remove(&removal, &key);
 }
 
 bool wk_weak_set_discard(wk_weak_set *set, const void *object)
@@ -69,7 +74,10 @@ size_t wk_weak_set_len(const wk_weak_set *set)
 
 void *wk_weak_set_pop(wk_weak_set *set)
 {
-	return wki_value_pop_any(&set->members);
+	struct wki_removal removal = { .dict = &set->members, .wants = true };
+
+	wki_value_pop_any(&removal);
+	return removal.object;
 }
 
 void wk_weak_set_clear(wk_weak_set *set)

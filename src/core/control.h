@@ -180,7 +180,7 @@ static inline bool wki_control_weakly(const struct wki_control *control)
 }
 
 /* What a watch is. The handler runs inside the end of life's read section and has won LIVE -> FIRED. */
-enum wki_watch_kind { WKI_WATCH_ENTRY, WKI_WATCH_REF, WKI_WATCH_FINALIZER, WKI_WATCH_TICKET, WKI_WATCH_KINDS };
+enum wki_watch_kind { WKI_WATCH_ENTRY, WKI_WATCH_REF, WKI_WATCH_FINALIZER, WKI_WATCH_TICKET, WKI_WATCH_HELD, WKI_WATCH_KINDS };
 
 struct wki_watch_handler {
 	void (*fired)(struct wki_watch *watch);  /* the object died */

@@ -8,6 +8,7 @@
  * Layer: runtime.
  */
 #include "collect/entry.h"
+#include "collect/held.h"
 #include "core/census.h"
 #include "core/control.h"
 #include "notify/queue.h"
@@ -32,6 +33,7 @@ void (*const wki_reclaimers[WKI_KINDS])(struct wki_link *link) = {
 
 const struct wki_watch_handler wki_watch_handlers[WKI_WATCH_KINDS] = {
 	[WKI_WATCH_ENTRY] = { .fired = wki_entry_fired, .leave = wki_entry_leave },
+	[WKI_WATCH_HELD] = { .fired = wki_held_fired, .leave = wki_held_leave },
 	[WKI_WATCH_REF] = { .fired = wki_registration_fired, .leave = wki_registration_leave },
 	[WKI_WATCH_FINALIZER] = { .fired = wki_registration_fired, .leave = wki_registration_leave },
 };
