@@ -10,7 +10,7 @@
 
 #include "support/threads.h"
 
-#define ROUNDS (THREADS_SANITIZED ? 600u : 5000u)
+#define ROUNDS (THREADS_SANITIZED ? 600u : 2000u)
 #define CANARY UINT64_C(0x5a5a0123456789ab)
 #define SIDES 4u
 
