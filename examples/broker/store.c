@@ -76,9 +76,21 @@ void store_close(struct store *store)
 	wk_clear(&store->blobs);
 }
 
+/* Whether this is the key's value already: then neither a blob nor an entry has to be made to store it once more. */
+static bool has_already(const struct store *store, struct argument key, struct argument value)
+{
+	WK_READ_SECTION();
+	const struct blob *blob = store_peek(store, key);
+
+	return blob && holds(blob, value);
+}
+
 int store_set(struct store *store, struct argument key, struct argument value)
 {
 	int status;
+
+	if (has_already(store, key, value))
+		return WK_OK;
 	WK_AUTO const struct blob *blob = intern(store, value, &status);
 
 	return blob ? wk_value_dict_set(store->keys, store_key(key), blob) : status;
