@@ -1,5 +1,6 @@
 #include "commands.h"
 
+#include <ctype.h>
 #include <stdio.h>
 
 #include "reply.h"
@@ -35,10 +36,20 @@ void command_wrong_arity(struct connection *client, const char *name)
 	reply_error(&client->output, "ERR wrong number of arguments for '%s' command", name);
 }
 
-void command_unknown_subcommand(struct connection *client, struct argument name, const char *container)
+static int quoted_length(struct argument argument)
 {
-	reply_error(&client->output, "ERR unknown subcommand '%.*s'. Try %s HELP.",
-		(int)(name.length < QUOTED_SIZE ? name.length : QUOTED_SIZE), name.bytes, container);
+	return (int)(argument.length < QUOTED_SIZE ? argument.length : QUOTED_SIZE);
+}
+
+void command_wrong_subcommand(struct connection *client, struct argument name, const char *container)
+{
+	reply_error(&client->output, "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try %s HELP.",
+		quoted_length(name), name.bytes, container);
+}
+
+void command_failed(struct connection *client, int status)
+{
+	reply_error(&client->output, "%s %s", status == WK_ENOMEM ? "OOM" : "ERR", wk_strerror(status));
 }
 
 /* Takes over a strong reference; NULL is nil. */
@@ -56,10 +67,20 @@ static void reply_blob(struct output *output, const struct blob *blob)
 	wk_release(blob);
 }
 
+/* To a subscriber: in the shape of the messages that it waits for. */
+static void reply_pong(struct output *output, struct argument text)
+{
+	reply_array(output, 2);
+	reply_text(output, "pong");
+	reply_bulk(output, text.bytes, text.length);
+}
+
 static void ping_command(struct connection *client, const struct argument *arguments, size_t count)
 {
 	if (count > 2)
 		command_wrong_arity(client, "ping");
+	else if (connection_subscriptions(client) > 0)
+		reply_pong(&client->output, count == 2 ? arguments[1] : (struct argument){ "", 0 });
 	else if (count == 2)
 		reply_bulk(&client->output, arguments[1].bytes, arguments[1].length);
 	else
@@ -84,7 +105,7 @@ static void set_command(struct connection *client, const struct argument *argume
 	if (status >= 0)
 		reply_simple(&client->output, "OK");
 	else
-		reply_error(&client->output, "%s %s", status == WK_ENOMEM ? "OOM" : "ERR", wk_strerror(status));
+		command_failed(client, status);
 }
 
 /* A small value is copied while it is peeked, and its counts are not touched. */
@@ -180,33 +201,74 @@ static void http_command(struct connection *client, const struct argument *argum
 
 /* In the order in which they are looked for. */
 static const struct command commands[] = {
-	{ "get", get_command, 2, "readonly fast", 1, 1, 1, "string", "1.0.0", "Get the value of a key" },
-	{ "set", set_command, -3, "write denyoom", 1, 1, 1, "string", "1.0.0", "Set the value of a key" },
-	{ "mget", mget_command, -2, "readonly fast", 1, -1, 1, "string", "1.0.0", "Get the values of many keys" },
-	{ "ping", ping_command, -1, "fast", 0, 0, 0, "connection", "1.0.0", "Answer, so that the client knows" },
-	{ "del", del_command, -2, "write", 1, -1, 1, "generic", "1.0.0", "Remove keys" },
-	{ "exists", exists_command, -2, "readonly fast", 1, -1, 1, "generic", "1.0.0", "Count keys that exist" },
-	{ "echo", echo_command, 2, "fast", 0, 0, 0, "connection", "1.0.0", "Send a string back" },
-	{ "dbsize", dbsize_command, 1, "readonly fast", 0, 0, 0, "server", "1.0.0", "Count all keys" },
-	{ "flushall", flushall_command, -1, "write", 0, 0, 0, "server", "1.0.0", "Remove all keys" },
-	{ "info", info_command, -1, "loading stale", 0, 0, 0, "server", "1.0.0", "Figures about the server" },
-	{ "config", config_command, -2, "", 0, 0, 0, "server", "2.0.0", "Ask for settings" },
-	{ "command", command_command, -1, "loading stale", 0, 0, 0, "server", "2.8.13", "Describe commands" },
-	{ "quit", quit_command, -1, "fast", 0, 0, 0, "connection", "1.0.0", "Close the connection" },
-	{ "post", http_command, -1, "", 0, 0, 0, "connection", "1.0.0", "Close the connection of a browser" },
-	{ "host:", http_command, -1, "", 0, 0, 0, "connection", "1.0.0", "Close the connection of a browser" },
+	{ "get", get_command, 2, "readonly fast", 1, 1, 1, "string", "1.0.0", "Get the value of a key", 0 },
+	{ "set", set_command, -3, "write denyoom", 1, 1, 1, "string", "1.0.0", "Set the value of a key", 0 },
+	{ "publish", publish_command, 3, "pubsub loading stale fast", 0, 0, 0, "pubsub", "2.0.0",
+		"Send a message to the subscribers of a channel", 0 },
+	{ "mget", mget_command, -2, "readonly fast", 1, -1, 1, "string", "1.0.0", "Get the values of many keys", 0 },
+	{ "ping", ping_command, -1, "fast", 0, 0, 0, "connection", "1.0.0", "Answer, so that the client knows",
+		COMMAND_SUBSCRIBER },
+	{ "del", del_command, -2, "write", 1, -1, 1, "generic", "1.0.0", "Remove keys", 0 },
+	{ "exists", exists_command, -2, "readonly fast", 1, -1, 1, "generic", "1.0.0", "Count keys that exist", 0 },
+	{ "subscribe", subscribe_command, -2, "pubsub noscript loading stale", 0, 0, 0, "pubsub", "2.0.0",
+		"Listen to channels", COMMAND_SUBSCRIBER },
+	{ "unsubscribe", unsubscribe_command, -1, "pubsub noscript loading stale", 0, 0, 0, "pubsub", "2.0.0",
+		"Stop listening to channels, or to all", COMMAND_SUBSCRIBER },
+	{ "echo", echo_command, 2, "fast", 0, 0, 0, "connection", "1.0.0", "Send a string back", 0 },
+	{ "dbsize", dbsize_command, 1, "readonly fast", 0, 0, 0, "server", "1.0.0", "Count all keys", 0 },
+	{ "flushall", flushall_command, -1, "write", 0, 0, 0, "server", "1.0.0", "Remove all keys", 0 },
+	{ "info", info_command, -1, "loading stale", 0, 0, 0, "server", "1.0.0", "Figures about the server", 0 },
+	{ "quit", quit_command, -1, "fast", 0, 0, 0, "connection", "1.0.0", "Close the connection",
+		COMMAND_SUBSCRIBER },
+	{ "post", http_command, -1, "", 0, 0, 0, "connection", "1.0.0", "Close the connection of a browser",
+		COMMAND_SUBSCRIBER },
+	{ "host:", http_command, -1, "", 0, 0, 0, "connection", "1.0.0", "Close the connection of a browser",
+		COMMAND_SUBSCRIBER },
+	{ "pubsub", NULL, -2, "", 0, 0, 0, "pubsub", "2.8.0", "Ask about channels", COMMAND_CONTAINER },
+	{ "pubsub|channels", pubsub_channels_command, -2, "pubsub loading stale", 0, 0, 0, "pubsub", "2.8.0",
+		"Channels that have subscribers", COMMAND_SUBCOMMAND },
+	{ "pubsub|numsub", pubsub_numsub_command, -2, "pubsub loading stale", 0, 0, 0, "pubsub", "2.8.0",
+		"Count the subscribers of channels", COMMAND_SUBCOMMAND },
+	{ "client", NULL, -2, "", 0, 0, 0, "connection", "2.4.0", "Ask about clients", COMMAND_CONTAINER },
+	{ "client|id", client_id_command, 2, "noscript loading stale fast", 0, 0, 0, "connection", "5.0.0",
+		"The client's own id", COMMAND_SUBCOMMAND },
+	{ "client|kill", client_kill_command, -3, "admin noscript loading stale", 0, 0, 0, "connection", "2.4.0",
+		"Close the connection of a client by its id", COMMAND_SUBCOMMAND },
+	{ "config", NULL, -2, "", 0, 0, 0, "server", "2.0.0", "Ask for settings", COMMAND_CONTAINER },
+	{ "config|get", config_get_command, -3, "admin noscript loading stale", 0, 0, 0, "server", "2.0.0",
+		"Settings by patterns of their names", COMMAND_SUBCOMMAND },
+	{ "command", command_command, -1, "loading stale", 0, 0, 0, "server", "2.8.13", "Describe commands",
+		COMMAND_CONTAINER },
+	{ "command|count", command_count_command, 2, "loading stale", 0, 0, 0, "server", "2.8.13", "Count all commands",
+		COMMAND_SUBCOMMAND },
+	{ "command|info", command_info_command, -2, "loading stale", 0, 0, 0, "server", "2.8.13",
+		"Describe commands to programs", COMMAND_SUBCOMMAND },
+	{ "command|docs", command_docs_command, -2, "loading stale", 0, 0, 0, "server", "7.0.0",
+		"Describe commands to people", COMMAND_SUBCOMMAND },
 };
+enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
 const struct command *command_table(size_t *count)
 {
-	*count = sizeof commands / sizeof commands[0];
+	*count = COMMANDS;
 	return commands;
 }
 
 const struct command *command_find(struct argument name)
 {
-	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+	for (size_t i = 0; i < COMMANDS; i++)
 		if (argument_is(name, commands[i].name))
+			return &commands[i];
+	return NULL;
+}
+
+static const struct command *find_subcommand(const struct command *container, struct argument name)
+{
+	size_t length = strlen(container->name);
+
+	for (size_t i = 0; i < COMMANDS; i++)
+		if (strncmp(commands[i].name, container->name, length) == 0 && commands[i].name[length] == '|' &&
+			argument_is(name, commands[i].name + length + 1))
 			return &commands[i];
 	return NULL;
 }
@@ -224,18 +286,50 @@ static void unknown_command(struct connection *client, const struct argument *ar
 			quoted + used, sizeof quoted - used, "'%.*s' ", (int)length, arguments[i].bytes);
 	}
 	reply_error(&client->output, "ERR unknown command '%.*s', with args beginning with: %s",
-		(int)(arguments[0].length < QUOTED_SIZE ? arguments[0].length : QUOTED_SIZE), arguments[0].bytes,
-		quoted);
+		quoted_length(arguments[0]), arguments[0].bytes, quoted);
+}
+
+static void unknown_subcommand(struct connection *client, const struct command *container, struct argument name)
+{
+	char upper[32];
+	size_t length = 0;
+
+	for (; container->name[length]; length++)
+		upper[length] = (char)toupper((unsigned char)container->name[length]);
+	reply_error(&client->output, "ERR unknown subcommand '%.*s'. Try %.*s HELP.", quoted_length(name), name.bytes,
+		(int)length, upper);
+}
+
+/* What the request asks for; NULL: there is no such command, and the client has been told. */
+static const struct command *requested(struct connection *client, const struct argument *arguments, size_t count)
+{
+	const struct command *command = command_find(arguments[0]), *subcommand;
+
+	if (!command || (command->traits & COMMAND_SUBCOMMAND)) {
+		unknown_command(client, arguments, count);
+		return NULL;
+	}
+	if (!(command->traits & COMMAND_CONTAINER) || count == 1)
+		return command;
+	subcommand = find_subcommand(command, arguments[1]);
+	if (!subcommand)
+		unknown_subcommand(client, command, arguments[1]);
+	return subcommand;
 }
 
 void command_run(struct connection *client, const struct argument *arguments, size_t count)
 {
-	const struct command *command = command_find(arguments[0]);
+	const struct command *command = requested(client, arguments, count);
 
 	if (!command)
-		unknown_command(client, arguments, count);
-	else if (command->arity > 0 ? count != (size_t)command->arity : count < (size_t)-command->arity)
+		return;
+	if (command->arity > 0 ? count != (size_t)command->arity : count < (size_t)-command->arity)
 		command_wrong_arity(client, command->name);
+	else if (connection_subscriptions(client) > 0 && !(command->traits & COMMAND_SUBSCRIBER))
+		reply_error(&client->output,
+			"ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are "
+			"allowed in this context",
+			command->name);
 	else
 		command->run(client, arguments, count);
 }

@@ -1,6 +1,5 @@
 /* CONFIG GET: settings by name pattern, as redis-benchmark and tools ask for them. */
 
-#include <fnmatch.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -8,7 +7,7 @@
 #include "reply.h"
 #include "server.h"
 
-enum { PATTERN_SIZE = 128, VALUE_SIZE = 64 };
+enum { VALUE_SIZE = 96 };
 
 struct setting {
 	const char *name;
@@ -35,10 +34,12 @@ static void format_clients(const struct server *server, char *value, size_t size
 	snprintf(value, size, "%zu", server->options->max_clients);
 }
 
-/* Class, hard limit, soft limit and its seconds, as Redis writes them. */
+/* For each class its hard limit, soft limit and seconds, as Redis writes them. */
 static void format_output_limit(const struct server *server, char *value, size_t size)
 {
-	snprintf(value, size, "normal %zu 0 0", server->options->output_limit);
+	size_t limit = server->options->output_limit;
+
+	snprintf(value, size, "normal %zu 0 0 pubsub %zu 0 0", limit, limit);
 }
 
 static void format_nothing(const struct server *server, char *value, size_t size)
@@ -66,24 +67,20 @@ enum { SETTINGS = sizeof settings / sizeof settings[0] };
 
 static bool matches(struct argument pattern, const char *name)
 {
-	char text[PATTERN_SIZE];
+	struct argument text = { name, strlen(name) };
 
-	if (pattern.length >= sizeof text)
-		return false;
-	memcpy(text, pattern.bytes, pattern.length);
-	text[pattern.length] = '\0';
-	return fnmatch(text, name, FNM_CASEFOLD) == 0;
+	return glob_matches(pattern, text, true);
 }
 
-static void config_get(struct connection *client, const struct argument *patterns, size_t count)
+void config_get_command(struct connection *client, const struct argument *arguments, size_t count)
 {
 	bool wanted[SETTINGS] = { false };
 	char value[VALUE_SIZE];
 	size_t total = 0;
 
 	for (size_t i = 0; i < SETTINGS; i++) {
-		for (size_t k = 0; k < count && !wanted[i]; k++)
-			wanted[i] = matches(patterns[k], settings[i].name);
+		for (size_t k = 2; k < count && !wanted[i]; k++)
+			wanted[i] = matches(arguments[k], settings[i].name);
 		total += wanted[i];
 	}
 	reply_array(&client->output, 2 * total);
@@ -94,14 +91,4 @@ static void config_get(struct connection *client, const struct argument *pattern
 		reply_text(&client->output, settings[i].name);
 		reply_text(&client->output, value);
 	}
-}
-
-void config_command(struct connection *client, const struct argument *arguments, size_t count)
-{
-	if (!argument_is(arguments[1], "get"))
-		command_unknown_subcommand(client, arguments[1], "CONFIG");
-	else if (count == 2)
-		command_wrong_arity(client, "config|get");
-	else
-		config_get(client, arguments + 2, count - 2);
 }

@@ -18,6 +18,7 @@ static void on_closed(uv_handle_t *handle)
 	request_reader_release(&c->requests);
 	output_release(&c->output);
 	output_release(&c->in_flight);
+	wk_release(c->topics);
 	wk_destroy_done(c);
 	loop_connection_gone(loop);
 }
@@ -36,7 +37,17 @@ static void connection_destroy(void *payload)
 
 WK_DEFINE_TYPE(connection_type, struct connection, .flags = WK_TYPE_ASYNC_DESTROY, .destroy = connection_destroy);
 
-struct connection *connection_new(struct loop *loop, int descriptor, uint64_t id, int *status)
+uint64_t connection_id(const struct connection *c)
+{
+	return c->number;
+}
+
+struct connection *connection_find(const struct server *server, uint64_t id)
+{
+	return wk_value_dict_get(server->registry, wk_key_u64(id));
+}
+
+struct connection *connection_new(struct loop *loop, int descriptor, uint64_t number, int *status)
 {
 	wk_new_options options = { .destroy_on = loop->queue };
 	struct connection *c = wk_new_with(&connection_type, &options, status);
@@ -44,11 +55,11 @@ struct connection *connection_new(struct loop *loop, int descriptor, uint64_t id
 	if (!c)
 		return NULL;
 	c->loop = loop;
-	c->id = id;
+	c->number = number;
 	c->descriptor = -1;
 	c->socket.data = c;
 	loop_connection_made(loop);
-	*status = wk_value_dict_insert(loop->server->registry, wk_key_u64(id), c);
+	*status = wk_value_dict_insert(loop->server->registry, wk_key_u64(number), c);
 	if (*status < 0) {
 		wk_release(c);
 		return NULL;
@@ -62,8 +73,30 @@ void connection_drop(struct connection *c)
 	if (!c->open)
 		return;
 	c->open = false;
+	ring_remove(&c->unsent);
+	ring_remove(&c->held_back);
 	uv_read_stop((uv_stream_t *)&c->socket);
 	wk_release(c);
+}
+
+static void run_kill(void *argument)
+{
+	connection_drop(argument);
+}
+
+/* It may be a client that its loop has not begun to serve yet: connection_start will see the flag. */
+int connection_kill(struct connection *c)
+{
+	int status;
+
+	if (atomic_exchange(&c->killed, true))
+		return WK_EEXISTS;
+	status = wk_queue_post(c->loop->queue, run_kill, wk_retain(c), connection_leave);
+	if (status >= 0)
+		return WK_OK;
+	wk_release(c);
+	atomic_store(&c->killed, false);
+	return status;
 }
 
 /* After anything that may have ended the connection. */
@@ -151,6 +184,29 @@ bool connection_keep_up(struct connection *c)
 	return !c->lost && !c->output.failed;
 }
 
+void connection_send(struct connection *c)
+{
+	ring_remove(&c->unsent);
+	flush(c);
+	limit_output(c);
+	settle(c);
+}
+
+void connection_deliver(struct connection *c, const void *message, const char *bytes, size_t length)
+{
+	output_pin(&c->output, message, bytes, length);
+	ring_add(&c->loop->unsent, &c->unsent);
+}
+
+void connection_hold_back(struct connection *c)
+{
+	if (!c->open || c->held_back.next)
+		return;
+	counter_add(&c->loop->stats.held_back, 1);
+	ring_add(&c->loop->held_back, &c->held_back);
+	uv_read_stop((uv_stream_t *)&c->socket);
+}
+
 static void count_errors(struct connection *c)
 {
 	if (c->output.errors == 0)
@@ -220,6 +276,18 @@ static void give_buffer(uv_handle_t *handle, size_t wanted, uv_buf_t *buffer)
 	*buffer = uv_buf_init(c->loop->input, sizeof c->loop->input);
 }
 
+static bool start_reading(struct connection *c)
+{
+	return uv_read_start((uv_stream_t *)&c->socket, give_buffer, on_read) == 0;
+}
+
+void connection_go_on(struct connection *c)
+{
+	ring_remove(&c->held_back);
+	if (!start_reading(c))
+		connection_drop(c);
+}
+
 static bool open_socket(struct connection *c)
 {
 	if (uv_tcp_init(&c->loop->uv, &c->socket) < 0)
@@ -229,14 +297,14 @@ static bool open_socket(struct connection *c)
 		return false;
 	c->descriptor = -1;
 	uv_tcp_nodelay(&c->socket, 1);
-	return uv_read_start((uv_stream_t *)&c->socket, give_buffer, on_read) == 0;
+	return start_reading(c);
 }
 
 void connection_start(void *argument)
 {
 	struct connection *c = argument;
 
-	if (!request_reader_init(&c->requests, on_request, c) || !open_socket(c))
+	if (atomic_load(&c->killed) || !request_reader_init(&c->requests, on_request, c) || !open_socket(c))
 		return;
 	c->open = true;
 	wk_retain(c);

@@ -49,26 +49,44 @@ static void reply_documentation(struct output *output, const struct command *com
 	reply_text(output, command->group);
 }
 
+static size_t count_commands(void)
+{
+	size_t total, count = 0;
+	const struct command *commands = command_table(&total);
+
+	for (size_t i = 0; i < total; i++)
+		count += !(commands[i].traits & COMMAND_SUBCOMMAND);
+	return count;
+}
+
 static void all_commands(
 	struct output *output, size_t elements, void (*reply)(struct output *output, const struct command *command))
 {
 	size_t total;
 	const struct command *commands = command_table(&total);
 
-	reply_array(output, total * elements);
+	reply_array(output, count_commands() * elements);
 	for (size_t i = 0; i < total; i++)
-		reply(output, &commands[i]);
+		if (!(commands[i].traits & COMMAND_SUBCOMMAND))
+			reply(output, &commands[i]);
 }
 
-static void command_information(struct connection *client, const struct argument *names, size_t count)
+void command_command(struct connection *client, const struct argument *arguments, size_t count)
 {
-	if (count == 0) {
+	(void)arguments;
+	(void)count;
+	all_commands(&client->output, 1, reply_command);
+}
+
+void command_info_command(struct connection *client, const struct argument *arguments, size_t count)
+{
+	if (count == 2) {
 		all_commands(&client->output, 1, reply_command);
 		return;
 	}
-	reply_array(&client->output, count);
-	for (size_t i = 0; i < count; i++) {
-		const struct command *command = command_find(names[i]);
+	reply_array(&client->output, count - 2);
+	for (size_t i = 2; i < count; i++) {
+		const struct command *command = command_find(arguments[i]);
 
 		if (command)
 			reply_command(&client->output, command);
@@ -77,46 +95,28 @@ static void command_information(struct connection *client, const struct argument
 	}
 }
 
-static void command_documentation(struct connection *client, const struct argument *names, size_t count)
+void command_docs_command(struct connection *client, const struct argument *arguments, size_t count)
 {
 	size_t known = 0;
 
-	if (count == 0) {
+	if (count == 2) {
 		all_commands(&client->output, 2, reply_documentation);
 		return;
 	}
-	for (size_t i = 0; i < count; i++)
-		known += command_find(names[i]) != NULL;
+	for (size_t i = 2; i < count; i++)
+		known += command_find(arguments[i]) != NULL;
 	reply_array(&client->output, 2 * known);
-	for (size_t i = 0; i < count; i++) {
-		const struct command *command = command_find(names[i]);
+	for (size_t i = 2; i < count; i++) {
+		const struct command *command = command_find(arguments[i]);
 
 		if (command)
 			reply_documentation(&client->output, command);
 	}
 }
 
-static void command_count(struct connection *client, size_t count)
+void command_count_command(struct connection *client, const struct argument *arguments, size_t count)
 {
-	size_t total;
-
-	command_table(&total);
-	if (count == 0)
-		reply_integer(&client->output, (int64_t)total);
-	else
-		command_wrong_arity(client, "command|count");
-}
-
-void command_command(struct connection *client, const struct argument *arguments, size_t count)
-{
-	if (count == 1)
-		all_commands(&client->output, 1, reply_command);
-	else if (argument_is(arguments[1], "count"))
-		command_count(client, count - 2);
-	else if (argument_is(arguments[1], "info"))
-		command_information(client, arguments + 2, count - 2);
-	else if (argument_is(arguments[1], "docs"))
-		command_documentation(client, arguments + 2, count - 2);
-	else
-		command_unknown_subcommand(client, arguments[1], "COMMAND");
+	(void)arguments;
+	(void)count;
+	reply_integer(&client->output, (int64_t)count_commands());
 }

@@ -11,7 +11,7 @@
 
 /* The reply; what does not fit is left out. */
 struct text {
-	char bytes[4096];
+	char bytes[8192];
 	size_t length;
 };
 
@@ -70,6 +70,10 @@ static void stats_section(const struct server *server, struct text *text)
 	add(text, "client_output_buffer_limit_disconnections:%" PRIu64 "\r\n", SUM(server, dropped));
 	add(text, "total_error_replies:%" PRIu64 "\r\n", SUM(server, errors));
 	add(text, "protocol_errors:%" PRIu64 "\r\n", SUM(server, protocol_errors));
+	add(text, "pubsub_channels:%zu\r\n", wk_value_dict_len(server->topics));
+	add(text, "messages_published:%" PRIu64 "\r\n", SUM(server, published));
+	add(text, "messages_delivered:%" PRIu64 "\r\n", SUM(server, delivered));
+	add(text, "publishers_held_back:%" PRIu64 "\r\n", SUM(server, held_back));
 }
 
 static void type_figures(const wk_type *type, const wk_census *census, void *context)
@@ -94,7 +98,11 @@ static void weakref_section(const struct server *server, struct text *text)
 	add(text, "grace_periods:%" PRIu64 "\r\n", stats.grace_periods);
 	add(text, "grace_wait_max_us:%" PRIu64 "\r\n", stats.grace_wait_max_ns / 1000);
 	add(text, "runner_lag_us:%" PRIu64 "\r\n", stats.runner_lag_ns / 1000);
+	add(text, "threads:%" PRIu64 "\r\n", stats.threads);
 	add(text, "throttled:%" PRIu64 "\r\n", stats.throttled);
+	add(text, "abandoned:%" PRIu64 "\r\n", stats.abandoned);
+	add(text, "connections:%zu\r\n", wk_value_dict_len(server->registry));
+	add(text, "topics:%zu\r\n", wk_value_dict_len(server->topics));
 	add(text, "keys:%zu\r\n", store_keys(&server->store));
 	add(text, "different_values:%zu\r\n", store_blobs(&server->store));
 	wk_runtime_each_type(type_figures, text);

@@ -17,7 +17,7 @@ static const char usage[] =
 	"  -b, --bind=ADDRESS       numeric address to listen on (127.0.0.1)\n"
 	"  -t, --threads=N          event loops, one a thread (one a core)\n"
 	"  -c, --max-clients=N      clients served at once (10000)\n"
-	"  -o, --output-limit=BYTES replies that may wait for a client before it is dropped (67108864)\n"
+	"  -o, --output-limit=BYTES replies and messages that may wait for a client before it is dropped (67108864)\n"
 	"      --backlog-soft=N     dead objects above which making new ones is slowed down (1048576)\n"
 	"      --backlog-hard=N     dead objects above which no new ones are made (none)\n"
 	"  -h, --help               show this\n"

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <weakref.h>
 
-enum { FIRST_CAPACITY = 1024, KEPT_CAPACITY = 64 * 1024, FIRST_PINS = 8 };
+enum { FIRST_CAPACITY = 1024, KEPT_CAPACITY = 64 * 1024, FIRST_PINS = 8, KEPT_PINS = 1024 };
 
 char *output_grow(struct output *output, size_t size)
 {
@@ -26,7 +26,7 @@ char *output_grow(struct output *output, size_t size)
 
 void output_append(struct output *output, const void *bytes, size_t length)
 {
-	char *room = output_reserve(output, length);
+	char *room = length > 0 ? output_reserve(output, length) : NULL;
 
 	if (!room)
 		return;
@@ -94,6 +94,15 @@ const uv_buf_t *output_buffers(struct output *output, size_t sent, unsigned *cou
 	return buffers;
 }
 
+static void drop_pins(struct output *output)
+{
+	free(output->pins);
+	free(output->buffers);
+	output->pins = NULL;
+	output->buffers = NULL;
+	output->pin_capacity = 0;
+}
+
 void output_clear(struct output *output)
 {
 	for (size_t i = 0; i < output->pin_count; i++)
@@ -106,13 +115,14 @@ void output_clear(struct output *output)
 		output->bytes = NULL;
 		output->capacity = 0;
 	}
+	if (output->pin_capacity > KEPT_PINS)
+		drop_pins(output);
 }
 
 void output_release(struct output *output)
 {
 	output_clear(output);
 	free(output->bytes);
-	free(output->pins);
-	free(output->buffers);
+	drop_pins(output);
 	*output = (struct output){ 0 };
 }

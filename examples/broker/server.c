@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include "accounting.h"
+#include "topic.h"
 
 enum {
 	OTHER_DESCRIPTORS = 64 /* of loops, listener and standard streams */
@@ -58,11 +59,15 @@ static bool open_containers(struct server *server)
 	if (status < 0)
 		return failed("store", wk_strerror(status));
 	server->registry = wk_value_dict_new(&registry, &status);
-	return server->registry || failed("registry", wk_strerror(status));
+	if (!server->registry)
+		return failed("registry", wk_strerror(status));
+	server->topics = topics_new(&status);
+	return server->topics || failed("topics", wk_strerror(status));
 }
 
 static void close_containers(struct server *server)
 {
+	wk_clear(&server->topics);
 	wk_clear(&server->registry);
 	store_close(&server->store);
 }
@@ -77,7 +82,7 @@ static bool open_loops(struct server *server)
 		return failed("loops", "out of memory");
 	for (; server->opened < threads; server->opened++) {
 		struct loop *loop = calloc(1, sizeof *loop);
-		int error = loop ? loop_open(loop, server, &reason) : UV_ENOMEM;
+		int error = loop ? loop_open(loop, server, server->opened, &reason) : UV_ENOMEM;
 
 		if (error < 0) {
 			free(loop);
@@ -92,6 +97,8 @@ static void close_loops(struct server *server)
 {
 	for (unsigned i = 0; i < server->opened; i++)
 		loop_stop(server->loops[i]);
+	for (unsigned i = 0; i < server->opened; i++)
+		loop_join(server->loops[i]);
 	for (unsigned i = 0; i < server->opened; i++) {
 		loop_close(server->loops[i]);
 		free(server->loops[i]);

@@ -17,6 +17,7 @@ struct server {
 	const struct options *options;
 	struct store store;
 	wk_value_dict *registry; /* connections by their number; it keeps none alive */
+	wk_value_dict *topics;   /* see topic.h; it keeps none alive */
 	struct loop **loops;     /* options->threads many */
 	unsigned opened;         /* of them running */
 	struct listener listener;

@@ -101,7 +101,7 @@ static size_t receive_info(int s, char *text, size_t size)
 
 long long client_figure(int port, const char *name)
 {
-	char text[8192], line[64];
+	char text[16384], line[64];
 	int s = client_connect(port);
 	const char *found = NULL;
 
@@ -127,6 +127,39 @@ bool client_await_figure(int port, const char *name, long long wanted)
 	time_t deadline = now() + PATIENCE;
 
 	while (client_figure(port, name) != wanted)
+		if (now() > deadline)
+			return false;
+	return true;
+}
+
+bool client_await_at_least(int port, const char *name, long long wanted)
+{
+	time_t deadline = now() + PATIENCE;
+
+	while (client_figure(port, name) < wanted)
+		if (now() > deadline)
+			return false;
+	return true;
+}
+
+/* What comes before the "+OK" of a QUIT is the reply, however long it is. */
+static bool replies(int port, const char *request, const char *reply)
+{
+	char got[8192];
+	int s = client_connect(port);
+	size_t came = 0, length = strlen(reply);
+
+	if (s >= 0 && client_send_text(s, request) && client_send_text(s, "QUIT\r\n"))
+		came = client_receive(s, got, sizeof got);
+	close(s);
+	return came == length + 5 && memcmp(got, reply, length) == 0;
+}
+
+bool client_await(int port, const char *request, const char *reply)
+{
+	time_t deadline = now() + PATIENCE;
+
+	while (!replies(port, request, reply))
 		if (now() > deadline)
 			return false;
 	return true;

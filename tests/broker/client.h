@@ -22,10 +22,14 @@ bool client_ask(int socket, const char *request, const char *reply);
 /* True if nothing but the end of the connection comes. */
 bool client_at_end(int socket);
 
+/* Asks on connections of their own until exactly `reply` comes; false: it did not for a generous while. */
+bool client_await(int port, const char *request, const char *reply);
+
 /* A line of INFO as a number; -1: there is none. */
 long long client_figure(int port, const char *name);
 
-/* Asks until the figure is `wanted`; false: it was not for a generous while. */
+/* Asks until the figure is `wanted`, or at least that much; false: it was not for a generous while. */
 bool client_await_figure(int port, const char *name, long long wanted);
+bool client_await_at_least(int port, const char *name, long long wanted);
 
 #endif

@@ -38,6 +38,14 @@ struct dialogue {
 #define COUNT_BAD "-ERR Protocol error: invalid multibulk length\r\n"
 #define QUOTES_BAD "-ERR Protocol error: unbalanced quotes in request\r\n"
 #define ARITY_BAD(name) "-ERR wrong number of arguments for '" name "' command\r\n"
+#define FOO_BAD "-ERR unknown command 'FOO', with args beginning with: \r\n"
+#define SUB_BAD(container) "-ERR unknown subcommand 'FOO'. Try " container " HELP.\r\n"
+#define ID_BAD "-ERR client-id should be greater than 0\r\n"
+#define ENTERED(topic, count) "*3\r\n$9\r\nsubscribe\r\n" topic "\r\n:" #count "\r\n"
+#define LEFT(topic, count) "*3\r\n$11\r\nunsubscribe\r\n" topic "\r\n:" #count "\r\n"
+#define NOT_NOW(name)                                                                                      \
+	"-ERR Can't execute '" name "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are " \
+	"allowed in this context\r\n"
 #define X32 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
 #define X128 X32 X32 X32 X32
 #define Y32 "yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy"
@@ -126,6 +134,54 @@ static const struct dialogue dialogues[] = {
 		.reply = { B("-ERR unknown subcommand 'FOO'. Try COMMAND HELP.\r\n"), B("*1\r\n$-1\r\n"), B("*0\r\n"),
 			B(ARITY_BAD("command|count")) },
 		.whose = OURS },
+	/* topics */
+	{ "subscribe",
+		.request = { B("SUBSCRIBE a\r\n"), B("*4\r\n$9\r\nsubscribe\r\n$1\r\nb\r\n$0\r\n\r\n$1\r\na\r\n"),
+			B("PING\r\nping hi\r\nPING a b\r\n"), B("UNSUBSCRIBE a a\r\nUNSUBSCRIBE '' b\r\nPING\r\n") },
+		.reply = { B(ENTERED("$1\r\na", 1)),
+			B(ENTERED("$1\r\nb", 2) ENTERED("$0\r\n", 3) ENTERED("$1\r\na", 3)),
+			B("*2\r\n$4\r\npong\r\n$0\r\n\r\n*2\r\n$4\r\npong\r\n$2\r\nhi\r\n" ARITY_BAD("ping")),
+			B(LEFT("$1\r\na", 2) LEFT("$1\r\na", 2) LEFT("$0\r\n", 1) LEFT("$1\r\nb", 0) "+PONG\r\n") } },
+	{ "subscribe binary", .request = { B("*2\r\n$9\r\nSUBSCRIBE\r\n$4\r\n\0\r\n*\r\n"), B("UNSUBSCRIBE\r\n") },
+		.reply = { B(ENTERED("$4\r\n\0\r\n*", 1)), B(LEFT("$4\r\n\0\r\n*", 0)) } },
+	{ "unsubscribe from nothing", .request = { B("UNSUBSCRIBE\r\n"), B("UNSUBSCRIBE x y\r\n") },
+		.reply = { B(LEFT("$-1", 0)), B(LEFT("$1\r\nx", 0) LEFT("$1\r\ny", 0)) } },
+	{ "unsubscribe from all", .request = { B("SUBSCRIBE all\r\n"), B("UNSUBSCRIBE\r\nUNSUBSCRIBE\r\n") },
+		.reply = { B(ENTERED("$3\r\nall", 1)), B(LEFT("$3\r\nall", 0) LEFT("$-1", 0)) } },
+	{ "what subscribers must not",
+		.request = { B("SUBSCRIBE a\r\nGET k\r\nGET\r\nset k v\r\nFOO\r\n"),
+			B("PUBLISH a b\r\nPUBLISH\r\nSUBSCRIBE\r\nINFO\r\nCOMMAND\r\n"),
+			B("CONFIG GET save\r\nCONFIG\r\nPUBSUB CHANNELS\r\nPUBSUB FOO\r\nCLIENT ID\r\n"),
+			B("UNSUBSCRIBE\r\nGET k\r\n") },
+		.reply = { B(ENTERED("$1\r\na", 1) NOT_NOW("get") ARITY_BAD("get") NOT_NOW("set") FOO_BAD),
+			B(NOT_NOW("publish") ARITY_BAD("publish") ARITY_BAD("subscribe") NOT_NOW("info")
+					NOT_NOW("command")),
+			B(NOT_NOW("config|get") ARITY_BAD("config") NOT_NOW("pubsub|channels") SUB_BAD("PUBSUB")
+					NOT_NOW("client|id")),
+			B(LEFT("$1\r\na", 0) "$-1\r\n") } },
+	{ "quit while subscribed", .request = { B("SUBSCRIBE a\r\n"), B("QUIT\r\nPING\r\n") },
+		.reply = { B(ENTERED("$1\r\na", 1)), B("+OK\r\n") }, .end = CLOSES },
+	{ "publish to nobody", .request = { B("PUBLISH nobody hi\r\n"), B("PUBLISH a\r\nPUBLISH a b c\r\n") },
+		.reply = { B(":0\r\n"), B(ARITY_BAD("publish") ARITY_BAD("publish")) } },
+	{ "pubsub",
+		.request = { B("PUBSUB\r\nPUBSUB FOO\r\n"), B("pubsub channels a b\r\n"),
+			B("PUBSUB CHANNELS nothing*\r\nPUBSUB NUMSUB\r\n"), B("PUBSUB NUMSUB x y\r\n") },
+		.reply = { B(ARITY_BAD("pubsub") SUB_BAD("PUBSUB")),
+			B("-ERR unknown subcommand or wrong number of arguments for 'channels'. Try PUBSUB HELP.\r\n"),
+			B("*0\r\n*0\r\n"), B("*4\r\n$1\r\nx\r\n:0\r\n$1\r\ny\r\n:0\r\n") } },
+	{ "client",
+		.request = { B("CLIENT\r\nCLIENT FOO\r\nCLIENT ID x\r\nCLIENT KILL\r\n"),
+			B("CLIENT KILL ID\r\nCLIENT KILL 1.2.3.4:5\r\nCLIENT KILL ID 999999999\r\n"),
+			B("CLIENT KILL ID 0\r\nCLIENT KILL ID x\r\nCLIENT KILL ID 01\r\nCLIENT KILL ID -1\r\n"
+			  "CLIENT KILL ID 9223372036854775808\r\nCLIENT KILL ID 9223372036854775807\r\n"),
+			B("CLIENT KILL ID 1 SKIPME\r\nCLIENT KILL ID 1 SKIPME x\r\nCLIENT KILL FOO 1\r\n"
+			  "CLIENT KILL ID 1 ID 999999999\r\nclient kill id 999999999 skipme NO\r\n") },
+		.reply = { B(ARITY_BAD("client") SUB_BAD("CLIENT") ARITY_BAD("client|id") ARITY_BAD("client|kill")),
+			B("-ERR No such client\r\n-ERR No such client\r\n:0\r\n"),
+			B(ID_BAD ID_BAD ID_BAD ID_BAD ID_BAD ":0\r\n"),
+			B("-ERR syntax error\r\n-ERR syntax error\r\n-ERR syntax error\r\n:0\r\n:0\r\n") } },
+	{ "a subcommand is no command", .request = { B("client|id\r\n") },
+		.reply = { B("-ERR unknown command 'client|id', with args beginning with: \r\n") } },
 	{ "info of nothing", .request = { B("INFO nothing\r\n") }, .reply = { B("$0\r\n\r\n") } },
 	/* what is no request: the error, then the end; what came before counts, what comes after does not */
 	{ "count of letters", .request = { B("*abc\r\nPING\r\n") }, .reply = { B(COUNT_BAD) }, .end = CLOSES },

@@ -74,6 +74,15 @@ int process_end(struct process *process, int signal)
 	return process_wait(process);
 }
 
+bool process_settled(const struct process *process, const char *type)
+{
+	const char *line = strstr(process->text, type);
+	unsigned long long created, destroyed;
+
+	return line && sscanf(line + strlen(type), "%llu %llu", &created, &destroyed) == 2 && created > 0 &&
+	       created == destroyed;
+}
+
 long process_peak_memory(const struct process *process)
 {
 	char name[32], line[128];

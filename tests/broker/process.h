@@ -23,6 +23,9 @@ int process_wait(struct process *process);
 /* The most memory it ever had, in KiB; -1: not known. */
 long process_peak_memory(const struct process *process);
 
+/* In the final table created and destroyed of this type agree, and there were some. */
+bool process_settled(const struct process *process, const char *type);
+
 /* process_wait after this signal. */
 int process_end(struct process *process, int signal);
 
