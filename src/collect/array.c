@@ -5,14 +5,17 @@
  */
 #include "collect/array.h"
 
+#include <string.h>
+
 #include "base/memory.h"
 #include "collect/pages.h"
+#include "reclaim/cache.h"
 #include "reclaim/limbo.h"
 #include "reclaim/runner.h"
 
 #define ARRAY_ALIGNMENT 64u
 #define ARRAY_STRIDE 1024u /* buckets whose overflow is freed at a time */
-#define ARRAY_SMALL 16u    /* so few wait with the thread that retires them, until it retires something else */
+#define ARRAY_SMALL 256u   /* so few wait with the thread that retires them, until it retires something else */
 
 /* An array and what it takes to free it. */
 struct array_memory {
@@ -24,12 +27,22 @@ struct array_memory {
 
 struct wki_bucket *wki_bucket_new(const wk_allocator *allocator)
 {
-	return wki_allocate_zeroed(allocator, sizeof(struct wki_bucket), ARRAY_ALIGNMENT);
+	struct wki_bucket *bucket;
+
+	if (allocator != NULL)
+		return wki_allocate_zeroed(allocator, sizeof(*bucket), ARRAY_ALIGNMENT);
+	bucket = wki_cache_allocate(sizeof(*bucket));
+	if (bucket != NULL)
+		memset(bucket, 0, sizeof(*bucket));
+	return bucket;
 }
 
 void wki_bucket_free(const wk_allocator *allocator, struct wki_bucket *bucket)
 {
-	wki_free(allocator, bucket, sizeof(*bucket), ARRAY_ALIGNMENT);
+	if (allocator != NULL)
+		wki_free(allocator, bucket, sizeof(*bucket), ARRAY_ALIGNMENT);
+	else
+		wki_cache_free(bucket, sizeof(*bucket));
 }
 
 static size_t array_size(const struct wki_array *array)

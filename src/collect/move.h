@@ -109,7 +109,7 @@ WKI_INLINE void wki_slots_free_chain(uint64_t next, const struct wki_slots_ops *
 }
 
 /* wki_slots_publish - make a bucket of the next array what the layout says, where somebody has not yet */
-WKI_INLINE void wki_slots_publish(struct wki_bucket *bucket, const struct wki_bucket *image,
+WKI_INLINE void wki_slots_publish(const struct wki_array *next, struct wki_bucket *bucket, const struct wki_bucket *image,
 				  const struct wki_slots_ops *ops, void *context)
 {
 	uint64_t none;
@@ -120,7 +120,7 @@ WKI_INLINE void wki_slots_publish(struct wki_bucket *bucket, const struct wki_bu
 		if (image->image[i] != 0) {
 			/* MOV-4 release; pairs: SLT-4, MOV-1; weaker: a half-made entry could be read; check: explore/slots */
 			(void)atomic_cas_release(&bucket->slot[i], &none, image->image[i]);
-			wki_bucket_set_hint(bucket, i, wki_word_entry(image->image[i]), ops);
+			wki_bucket_set_hint(next, bucket, i, wki_word_entry(image->image[i]), ops);
 		}
 	}
 	none = 0;
@@ -159,7 +159,7 @@ WKI_INLINE bool wki_slots_move(struct wki_array *array, struct wki_array *next, 
 		laid = wki_slots_lay_bucket(&from[i], image, unit * targets, next->shift, ops, context);
 	for (i = 0; i < targets; i++) {
 		if (laid)
-			wki_slots_publish(&to[i], &image[i], ops, context);
+			wki_slots_publish(next, &to[i], &image[i], ops, context);
 		else
 			wki_slots_free_chain(image[i].image_next, ops, context);
 	}

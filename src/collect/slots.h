@@ -67,6 +67,7 @@
 #define WKI_BUCKET_SLOTS 7u /* an explorer makes buckets smaller */
 #endif
 
+#define WKI_HINT_SHIFT (63u - 10u) /* arrays of 2^10 buckets and more have hints */
 #define WKI_FROZEN UINT64_C(1)
 #define WKI_MOVED UINT64_C(2) /* in NEXT of a unit's first bucket */
 #define WKI_DROPPED (UINT64_C(2) | WKI_FROZEN)
@@ -264,10 +265,10 @@ WKI_INLINE void wki_bucket_ask(const struct wki_bucket *bucket, unsigned slot, i
 		__builtin_prefetch(hint);
 }
 
-WKI_INLINE void wki_bucket_set_hint(struct wki_bucket *bucket, size_t slot, const struct wki_entry *entry,
-				    const struct wki_slots_ops *ops)
+WKI_INLINE void wki_bucket_set_hint(const struct wki_array *array, struct wki_bucket *bucket, size_t slot,
+				    const struct wki_entry *entry, const struct wki_slots_ops *ops)
 {
-	if (ops->hint == NULL)
+	if (ops->hint == NULL || array->shift > WKI_HINT_SHIFT)
 		return;
 	/* SLT-11 relaxed; pairs: none; weaker: not possible; check: by reading (only prefetched) */
 	atomic_store_relaxed(&bucket->hint[slot], ops->hint(entry));
@@ -291,7 +292,8 @@ WKI_INLINE struct wki_entry *wki_slots_glance(const wki_array_root *root, uint64
 	i = wki_bucket_glance(bucket, wki_hash_tag(hash));
 	if (__builtin_expect(i == WKI_GLANCE_NONE, 0))
 		return NULL;
-	wki_bucket_ask(bucket, i, writes);
+	if (array->shift <= WKI_HINT_SHIFT)
+		wki_bucket_ask(bucket, i, writes);
 	return wki_word_entry(wki_slots_load(&bucket->slot[i]));
 }
 
@@ -406,7 +408,7 @@ WKI_INLINE enum wki_stored wki_slots_store(const struct wki_place *place, uint64
 	/* SLT-8 release; pairs: SLT-4, MOV-1, MOV-2; weaker: a half-made entry could be read; check: explore/slots */
 	if (!atomic_cas_release(place->word, &seen, wki_word_of(entry, hash)))
 		return WKI_STORE_AGAIN;
-	wki_bucket_set_hint(place->bucket, (size_t)(place->word - place->bucket->slot), entry, ops);
+	wki_bucket_set_hint(place->array, place->bucket, (size_t)(place->word - place->bucket->slot), entry, ops);
 	return WKI_STORED;
 }
 

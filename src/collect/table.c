@@ -252,7 +252,7 @@ static unsigned table_due(const struct wki_table *table, const struct wki_array 
 
 static bool table_claim_maintenance(struct wki_table *table)
 {
-	uint32_t no = 0;
+	uint8_t no = 0;
 
 	/* TBL-11 acq_rel; pairs: TBL-11, TBL-12; weaker: the link could be mailed while the runner still reads it; check: unit/collect/table_test under TSan */
 	return atomic_cas_acq_rel(&table->asked, &no, 1);
@@ -264,13 +264,13 @@ static void table_give_up_maintenance(struct wki_table *table)
 	atomic_store_release(&table->asked, 0);
 }
 
-/* The runner sees to the end of what has begun, in case nobody inserts any more. */
-static void table_ask_rcu(struct wki_table *table)
+/* The runner is to see to it: to what is due, or to the end of what has begun, in case nobody inserts any more. */
+static void table_ask_rcu(struct wki_table *table, void (*mail)(wki_tagged tagged))
 {
 	if (!table_claim_maintenance(table))
 		return;
 	if (wki_control_upgrade(table->owner) != NULL)
-		wki_runner_after_grace(wki_tag(&table->maintenance.link, WKI_KIND_DEFERRED));
+		mail(wki_tag(&table->maintenance.link, WKI_KIND_DEFERRED));
 	else
 		table_give_up_maintenance(table);
 }
@@ -298,7 +298,7 @@ static bool table_begin_rcu(struct wki_table *table, struct wki_array *next)
 	if (!wki_slots_start(array, next))
 		return false;
 	if (bits > TABLE_AT_ONCE)
-		table_ask_rcu(table);
+		table_ask_rcu(table, wki_runner_sometime);
 	return true;
 }
 
@@ -342,7 +342,7 @@ void wki_table_look_rcu(struct wki_table *table)
 	int64_t slack = wki_array_bits(array) < TABLE_STRIPED ? 0 : buckets / 4 + (TABLE_LOOK + 1) * TABLE_STRIPES_MAX;
 
 	if (wki_slots_next(array) == NULL && table_due(table, array, slack) != TABLE_NOT_DUE)
-		table_ask_rcu(table);
+		table_ask_rcu(table, wki_runner_after_grace);
 }
 
 enum wki_stored wki_table_store_rcu(struct wki_table *table, const struct wki_place *place, uint64_t hash,
@@ -359,6 +359,22 @@ enum wki_stored wki_table_store_rcu(struct wki_table *table, const struct wki_pl
 	return stored;
 }
 
+/* A migration is running, and has moved on since the last look. */
+static bool table_gets_on(struct wki_table *table)
+{
+	const struct wki_array *array;
+	uint32_t at;
+	bool gets_on;
+
+	wki_read_lock();
+	array = wki_slots_current(&table->root);
+	at = (uint32_t)((uintptr_t)array / 64 + wki_slots_frontier(array)); /* if two are the same by chance, we only help too early */
+	gets_on = wki_slots_next(array) != NULL && at != table->seen;
+	wki_read_unlock();
+	table->seen = at;
+	return gets_on;
+}
+
 /* The runner's part: a stride of what is due. */
 static void table_maintain(struct wki_deferred *maintenance)
 {
@@ -368,6 +384,10 @@ static void table_maintain(struct wki_deferred *maintenance)
 	enum table_moved moved;
 	bool again;
 
+	if (table_gets_on(table)) {
+		wki_runner_sometime(wki_tag(&maintenance->link, WKI_KIND_DEFERRED));
+		return;
+	}
 	wki_table_start(table);
 	moved = table_move_many(table, TABLE_STRIDE);
 	again = moved == TABLE_MOVED;
@@ -397,7 +417,7 @@ int wki_table_init(struct wki_table *table, struct wki_control *owner, const wk_
 	table->seed = wki_hash_seed();
 	table->owner = owner;
 	table->allocator = allocator;
-	table->floor = bits > TABLE_FLOOR ? bits : TABLE_FLOOR;
+	table->floor = (uint8_t)(bits > TABLE_FLOOR ? bits : TABLE_FLOOR);
 	table->maintenance.run = table_maintain;
 	array = wki_array_new(allocator, bits);
 	if (array == NULL)

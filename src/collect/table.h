@@ -13,9 +13,9 @@
  * Both are sums over stripes, and may be off (even below 0) by what is in progress.
  *
  * Every insert that finds a migration running moves two units, so that it ends before the next
- * array is full. Removals and deaths move nothing. The runner sees to the end of every larger
- * migration, a grace period later and in small steps, and begins one where removals and deaths
- * have left a table that is due.
+ * array is full. Removals and deaths move nothing. The runner looks after every larger migration now and then, and
+ * moves what is left, in small steps, once nobody else does; and it begins one where removals and deaths have left a
+ * table that is due.
  *
  * Layer: collect. Never: a lock, waiting, user code but for the program's allocator.
  */
@@ -46,8 +46,9 @@ struct wki_table {
 	WKI_ATOMIC_POINTER(struct wki_stripes) stripes; /* NULL while the table is small; set once */
 	struct wki_control *owner;                      /* the container's control block; constant */
 	const wk_allocator *allocator;                  /* constant */
-	unsigned floor;                                 /* no shrinking below 2^floor buckets; constant */
-	wki_atomic_u32 asked;                           /* the runner has `maintenance`, and a reference to the owner */
+	uint8_t floor;                                  /* no shrinking below 2^floor buckets; constant */
+	wki_atomic_u8 asked;                            /* the runner has `maintenance`, and a reference to the owner */
+	uint32_t seen;                                  /* where the migration was when the runner last looked; its own */
 	struct wki_deferred maintenance;
 	struct wki_stripe own; /* the only stripe of a small table */
 };

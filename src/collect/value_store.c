@@ -5,12 +5,13 @@
  */
 #include "collect/values.h"
 
+#include "base/memory.h"
 #include "reclaim/service.h"
 #include "sync/rcu.h"
 
 /* What an attempt says besides the codes of wki_store_run. */
 #define STORE_AGAIN 100 /* somebody else came between */
-#define STORE_NEEDS 101 /* an entry: memory and the user's copy of a key are for outside the section */
+#define STORE_NEEDS 101 /* an entry: the program's allocator and its copy of a key are for outside the section */
 #define STORE_NONE 102  /* nothing live is there */
 
 static bool store_is_weak(const struct wki_store *store)
@@ -166,12 +167,20 @@ static int store_settle_rcu(struct wki_store *store, struct wki_entry *there, bo
 	return code;
 }
 
+/* A block from the thread's cache is at hand, and the place need not be found again. */
+static bool store_makes_at_once(const struct wki_store *store)
+{
+	return store->dict->form.key_type == NULL && store->dict->form.allocator == NULL && wki_memory_is_pooled();
+}
+
 static int store_put_rcu(struct wki_store *store, const struct wki_place *place, bool live)
 {
 	struct wki_table *table = &store->dict->table;
 
-	if (store->entry == NULL)
+	if (store->entry == NULL && !store_makes_at_once(store))
 		return STORE_NEEDS;
+	if (store->entry == NULL && !store_make(store))
+		return WK_ENOMEM;
 	switch (wki_table_store_rcu(table, place, store->key->hash, store->entry, &store->look)) {
 	case WKI_STORED:
 		return store_settle_rcu(store, wki_place_entry(place), live);

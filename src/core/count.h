@@ -96,9 +96,17 @@ static inline bool wki_count_drop_unit(struct wki_count *count)
 	return wki_count_drop_units(count, 1);
 }
 
-/* wki_count_drop_strong_side - the end of life is over; true as in wki_count_drop_unit */
+/*
+ * wki_count_drop_strong_side - the end of life is over, and so is a grace period; true as in wki_count_drop_unit
+ *
+ * No grant is late any more, and nobody can make another unit of an object that is dead: if there are just the
+ * strong side's, they are the last ones, and there is nobody to take turns with.
+ */
 static inline bool wki_count_drop_strong_side(struct wki_count *count)
 {
+	/* CNT-13 acquire; pairs: CNT-4; weaker: as CNT-5; check: explore/count */
+	if (atomic_load_acquire(&count->units) == WKI_STRONG_UNITS)
+		return true;
 	return wki_count_drop_units(count, WKI_STRONG_UNITS);
 }
 

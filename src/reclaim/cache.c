@@ -9,18 +9,13 @@
 #include "reclaim/thread.h"
 
 #define CACHE_BUDGET ((size_t)256 << 10) /* base; docs/decisions/0003-reclamation.md */
-#define CACHE_BATCH_BYTES 4096u         /* what goes to the slabs or comes from there at a time */
 
-static inline unsigned cache_batch(unsigned class)
-{
-	return CACHE_BATCH_BYTES / wki_slab_sizes[class];
-}
-
+/* Less than a batch of a class is never too much. */
 static inline bool cache_is_full(const struct wki_thread *thread, unsigned class)
 {
-	if (unlikely(wki_thread_use(thread) == WKI_THREAD_RECLAIMER))
-		return thread->cache.count[class] >= cache_batch(class);
-	return thread->cache.bytes > CACHE_BUDGET + thread->limbo.waiting;
+	if (thread->cache.count[class] < wki_slab_batch(class))
+		return false;
+	return thread->cache.bytes > CACHE_BUDGET + thread->limbo.waiting || wki_thread_use(thread) == WKI_THREAD_RECLAIMER;
 }
 
 static void *cache_pop(struct wki_cache *cache, unsigned class)
@@ -38,23 +33,26 @@ static void *cache_pop(struct wki_cache *cache, unsigned class)
 
 static void *cache_refill(struct wki_cache *cache, unsigned class)
 {
-	struct wki_block *block;
-
-	cache->free[class] = wki_slab_take(class, cache_batch(class));
-	for (block = cache->free[class]; block != NULL; block = block->next) {
-		cache->count[class]++;
-		cache->bytes += wki_slab_sizes[class];
-	}
-	return cache->free[class] == NULL ? NULL : cache_pop(cache, class);
+	cache->free[class] = wki_slab_take(class);
+	if (cache->free[class] == NULL)
+		return wki_slab_take_one(class); /* not a whole batch is left */
+	cache->count[class] += wki_slab_batch(class);
+	cache->bytes += (size_t)wki_slab_batch(class) * wki_slab_sizes[class];
+	return cache_pop(cache, class);
 }
 
 static void cache_spill(struct wki_cache *cache, unsigned class)
 {
-	unsigned many = cache_batch(class) < cache->count[class] ? cache_batch(class) : cache->count[class];
+	struct wki_block *batch = cache->free[class], *last = batch;
+	uint32_t left;
 
-	cache->free[class] = wki_slab_give(cache->free[class], many);
-	cache->count[class] -= many;
-	cache->bytes -= (size_t)many * wki_slab_sizes[class];
+	for (left = wki_slab_batch(class) - 1; left > 0; left--)
+		last = last->next;
+	cache->free[class] = last->next;
+	last->next = NULL;
+	cache->count[class] -= wki_slab_batch(class);
+	cache->bytes -= (size_t)wki_slab_batch(class) * wki_slab_sizes[class];
+	wki_slab_give(class, batch);
 }
 
 void *wki_cache_allocate(size_t size)
@@ -66,7 +64,7 @@ void *wki_cache_allocate(size_t size)
 		return wki_allocate(NULL, size, WKI_ALIGNMENT);
 	class = wki_slab_class(size);
 	if (unlikely(thread == NULL))
-		return wki_slab_take(class, 1);
+		return wki_slab_take_one(class);
 	if (likely(thread->cache.free[class] != NULL))
 		return cache_pop(&thread->cache, class);
 	return cache_refill(&thread->cache, class);
@@ -83,8 +81,7 @@ void wki_cache_free(void *memory, size_t size)
 		return;
 	}
 	if (unlikely(thread == NULL)) {
-		block->next = NULL;
-		(void)wki_slab_give(block, 1);
+		wki_slab_give_one(block);
 		return;
 	}
 	class = wki_slab_class(size);
@@ -101,7 +98,9 @@ void wki_cache_empty(struct wki_cache *cache)
 	unsigned class;
 
 	for (class = 0; class < WKI_SLAB_CLASSES; class++) {
-		while (cache->count[class] > 0)
+		while (cache->count[class] >= wki_slab_batch(class))
 			cache_spill(cache, class);
+		while (cache->count[class] > 0)
+			wki_slab_give_one(cache_pop(cache, class));
 	}
 }

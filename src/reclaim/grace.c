@@ -159,6 +159,13 @@ static void grace_let_readers_leave(void)
 		grace_pause(wki_now() + GRACE_YIELD_NS);
 }
 
+/* What others have left to be done when there is time. */
+static void grace_tidy(void)
+{
+	wki_limbo_sweep();
+	wki_runner_nudge();
+}
+
 void wki_grace_loop(void)
 {
 	uint64_t begun, swept = wki_now();
@@ -175,14 +182,14 @@ void wki_grace_loop(void)
 		if (wki_grace_step()) {
 			unswept = true;
 			if (begun - swept > GRACE_SWEEP_BUSY_NS) {
-				wki_limbo_sweep();
+				grace_tidy();
 				swept = begun;
 			}
 			grace_pause(begun + GRACE_INTERVAL_NS);
 		} else if (!unswept) {
 			(void)wki_event_wait(&grace_wanted, seen, WKI_NO_DEADLINE);
 		} else if (!wki_event_wait(&grace_wanted, seen, begun + GRACE_SWEEP_IDLE_NS)) {
-			wki_limbo_sweep();
+			grace_tidy();
 			unswept = false;
 		}
 	}

@@ -20,7 +20,7 @@
 
 static struct {
 	_Alignas(64) struct wki_mailbox now;
-	struct wki_mailbox after_grace;
+	struct wki_mailbox after_grace, sometime;
 	struct wki_event event; /* signalled when a mailbox was empty, when the awaited grace period is over, to stop */
 	_Alignas(64) wki_atomic_u64 awaited; /* ticket of the batch at hand; 0: none */
 	wki_atomic_u64 sealed_at;            /* when that batch was sealed; 0: none */
@@ -48,6 +48,19 @@ void wki_runner_now(wki_tagged tagged)
 void wki_runner_after_grace(wki_tagged tagged)
 {
 	runner_mail(&runner.after_grace, tagged);
+}
+
+/* The grace thread nudges after a grace period, so one must be wanted. */
+void wki_runner_sometime(wki_tagged tagged)
+{
+	if (wki_mailbox_push(&runner.sometime, tagged) == WKI_MAILED_FIRST)
+		wki_grace_want(wki_grace_ticket());
+}
+
+void wki_runner_nudge(void)
+{
+	if (!wki_mailbox_is_empty(&runner.sometime))
+		wki_event_signal(&runner.event);
 }
 
 bool wki_runner_is_self(void)
@@ -114,6 +127,12 @@ static void runner_await(uint64_t ticket)
 	(void)atomic_exchange_acq_rel(&runner.awaited, ticket);
 }
 
+static void runner_gather_batch(void)
+{
+	wki_chain_gather(&runner.batch, wki_mailbox_take(&runner.after_grace));
+	wki_chain_gather(&runner.batch, wki_mailbox_take(&runner.sometime));
+}
+
 /* Take what has been mailed for after a grace period, if no batch is at hand. */
 static void runner_seal(void)
 {
@@ -121,7 +140,7 @@ static void runner_seal(void)
 
 	if (runner_awaited() != 0)
 		return;
-	wki_chain_gather(&runner.batch, wki_mailbox_take(&runner.after_grace));
+	runner_gather_batch();
 	if (runner.batch.first == 0)
 		return;
 	ticket = wki_grace_ticket();
@@ -289,7 +308,7 @@ uint64_t wki_runner_pending(void)
 	runner_claim_wait();
 	wki_chain_gather(&runner.urgent, wki_mailbox_take(&runner.now));
 	if (runner_awaited() == 0)
-		wki_chain_gather(&runner.batch, wki_mailbox_take(&runner.after_grace));
+		runner_gather_batch();
 	pending = runner.urgent.count + runner.batch.count;
 	runner_unclaim(NULL);
 	return pending;

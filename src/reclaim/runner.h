@@ -1,10 +1,11 @@
 /*
  * reclaim/runner.h - the thread that runs the user's code: destructors, callbacks, key releases
  *
- * Two mailboxes. What is mailed `now` is run as soon as the runner gets to it; what is mailed
+ * What is mailed `now` is run as soon as the runner gets to it; what is mailed
  * `after_grace` is gathered in a batch with one ticket and run when that grace period is
  * over. Each is run in the order in which it was mailed, and what was mailed `now` before
- * something else was mailed `after_grace` is run before that.
+ * something else was mailed `after_grace` is run before that. A third one is for what nobody waits for: it goes
+ * with the next batch, and wakes nobody.
  *
  * The current batch lives in a global struct and not on the runner's stack: a callback that
  * ends the thread, and a fork, must find it.
@@ -22,6 +23,10 @@
 
 /* wki_runner_after_grace - any thread; wki_reclaim(tagged) once a grace period is over */
 void wki_runner_after_grace(wki_tagged tagged);
+/* wki_runner_sometime - the same, but the runner is woken only when it has slept for long */
+void wki_runner_sometime(wki_tagged tagged);
+/* wki_runner_nudge - by the grace thread, now and then: wake the runner for what was mailed for sometime */
+void wki_runner_nudge(void);
 /* wki_runner_now - any thread; wki_reclaim(tagged) as soon as may be */
 void wki_runner_now(wki_tagged tagged);
 

@@ -15,6 +15,7 @@
 #define SLAB_HEADER 64u
 #define CHUNK_SLABS ((unsigned)(CHUNK_SIZE / SLAB_SIZE))
 #define NO_CLASS WKI_SLAB_CLASSES
+#define DEPOT_BATCHES 32u /* of each class; what is more goes back to its slabs */
 
 /* Every line of a class that is no multiple of a line holds as much of a block as it can. */
 const uint16_t wki_slab_sizes[WKI_SLAB_CLASSES] = { 16, 32, 48, 64, 96, 128, 160, 192, 256, 320, 384, 448, 512 };
@@ -37,6 +38,8 @@ static struct {
 	struct slab *room[WKI_SLAB_CLASSES];
 	struct slab *unused;
 	size_t chunks, chunks_unused;
+	struct wki_block *depot[WKI_SLAB_CLASSES];
+	uint32_t depot_count[WKI_SLAB_CLASSES];
 } slabs = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static void slab_link(struct slab **list, struct slab *slab)
@@ -123,7 +126,7 @@ static struct slab *slab_begin(unsigned class)
 	return slab;
 }
 
-/* All its blocks are back. One unused chunk is kept, so that nobody maps and unmaps by turns. */
+/* All its blocks are back. */
 static void slab_end(struct slab *slab)
 {
 	struct slab *chunk = chunk_of(slab);
@@ -133,11 +136,11 @@ static void slab_end(struct slab *slab)
 	slab_link(&slabs.unused, slab);
 	if (--chunk->slabs_used > 0)
 		return;
-	if (++slabs.chunks_unused > 1)
+	if (++slabs.chunks_unused > WKI_CHUNKS_KEPT)
 		chunk_remove(chunk);
 }
 
-static struct wki_block *slab_take_one(struct slab *slab)
+static struct wki_block *slab_take_block(struct slab *slab)
 {
 	struct wki_block *block = slab->free;
 
@@ -153,7 +156,7 @@ static struct wki_block *slab_take_one(struct slab *slab)
 	return block;
 }
 
-static void slab_give_one(struct slab *slab, struct wki_block *block)
+static void slab_give_block(struct slab *slab, struct wki_block *block)
 {
 	if (!slab_has_room(slab))
 		slab_link(&slabs.room[slab->class], slab);
@@ -163,35 +166,81 @@ static void slab_give_one(struct slab *slab, struct wki_block *block)
 		slab_end(slab);
 }
 
-struct wki_block *wki_slab_take(unsigned class, unsigned many)
+static struct wki_block *slab_take_locked(unsigned class)
 {
-	struct wki_block *first = NULL, **last = &first;
-	struct slab *slab;
+	struct slab *slab = slabs.room[class] != NULL ? slabs.room[class] : slab_begin(class);
 
-	pthread_mutex_lock(&slabs.lock);
-	for (; many > 0; many--) {
-		slab = slabs.room[class] != NULL ? slabs.room[class] : slab_begin(class);
-		if (slab == NULL)
-			break;
-		*last = slab_take_one(slab);
-		last = &(*last)->next;
-	}
-	*last = NULL;
-	pthread_mutex_unlock(&slabs.lock);
-	return first;
+	return slab == NULL ? NULL : slab_take_block(slab);
 }
 
-struct wki_block *wki_slab_give(struct wki_block *blocks, unsigned many)
+/* All or nothing: a batch is whole. */
+static struct wki_block *slab_cut_batch(unsigned class)
+{
+	struct wki_block *batch = NULL, *block;
+	uint32_t left;
+
+	for (left = wki_slab_batch(class); left > 0; left--, batch = block) {
+		block = slab_take_locked(class);
+		if (block == NULL)
+			break;
+		block->next = batch;
+	}
+	for (; left > 0 && batch != NULL; batch = block) {
+		block = batch->next;
+		slab_give_block(slab_of(batch), batch);
+	}
+	return batch;
+}
+
+struct wki_block *wki_slab_take(unsigned class)
+{
+	struct wki_block *batch;
+
+	pthread_mutex_lock(&slabs.lock);
+	batch = slabs.depot[class];
+	if (batch != NULL) {
+		slabs.depot[class] = batch->next_batch;
+		slabs.depot_count[class]--;
+	} else {
+		batch = slab_cut_batch(class);
+	}
+	pthread_mutex_unlock(&slabs.lock);
+	return batch;
+}
+
+void wki_slab_give(unsigned class, struct wki_block *batch)
 {
 	struct wki_block *next;
 
 	pthread_mutex_lock(&slabs.lock);
-	for (; many > 0 && blocks != NULL; many--, blocks = next) {
-		next = blocks->next;
-		slab_give_one(slab_of(blocks), blocks);
+	if (slabs.depot_count[class] < DEPOT_BATCHES) {
+		batch->next_batch = slabs.depot[class];
+		slabs.depot[class] = batch;
+		slabs.depot_count[class]++;
+		batch = NULL;
+	}
+	for (; batch != NULL; batch = next) {
+		next = batch->next;
+		slab_give_block(slab_of(batch), batch);
 	}
 	pthread_mutex_unlock(&slabs.lock);
-	return blocks;
+}
+
+struct wki_block *wki_slab_take_one(unsigned class)
+{
+	struct wki_block *block;
+
+	pthread_mutex_lock(&slabs.lock);
+	block = slab_take_locked(class);
+	pthread_mutex_unlock(&slabs.lock);
+	return block;
+}
+
+void wki_slab_give_one(struct wki_block *block)
+{
+	pthread_mutex_lock(&slabs.lock);
+	slab_give_block(slab_of(block), block);
+	pthread_mutex_unlock(&slabs.lock);
 }
 
 size_t wki_slab_mapped(void)

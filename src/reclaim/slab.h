@@ -3,7 +3,8 @@
  *
  *	CHUNK  2 MiB of memory, aligned to that, mapped at once; from the second on with huge pages
  *	SLAB   64 KiB of a chunk: blocks of one class
- *	BLOCK  what a cache asks for: a few dozen at a time, under one lock
+ *	BATCH  a chain of blocks of one class, as many as fit into 4 KiB: what caches take and give
+ *	DEPOT  batches that came back, a few of each class: handed over whole, without a look at the blocks
  *
  * Lookups in a large table wait for memory, and of that wait half is address translation: with
  * pages of 2 MiB it is gone (docs/decisions/0005-slabs.md). malloc gives no such pages unless the
@@ -13,7 +14,7 @@
  * the beginning of its payload share a line.
  *
  * A slab whose blocks are all back serves any class; a chunk whose slabs are all back is unmapped,
- * but for one that is kept.
+ * but for WKI_CHUNKS_KEPT.
  *
  * Layer: reclaim. Any context; takes a short lock. Never: user code, a read section.
  */
@@ -25,12 +26,15 @@
 
 #define WKI_SLAB_CLASSES 13u
 #define WKI_SLAB_LARGEST 512u
+#define WKI_CHUNKS_KEPT 4u /* what comes and goes with grace periods is not to be mapped and zeroed each time */
 
 extern const uint16_t wki_slab_sizes[WKI_SLAB_CLASSES];
 extern const uint8_t wki_slab_class_of[WKI_SLAB_LARGEST / 16 + 1]; /* of a size in steps of 16 */
 
+/* A free block. */
 struct wki_block {
 	struct wki_block *next;
+	struct wki_block *next_batch; /* of the first block of a batch in the depot */
 };
 
 static inline unsigned wki_slab_class(size_t size)
@@ -38,10 +42,19 @@ static inline unsigned wki_slab_class(size_t size)
 	return wki_slab_class_of[(size + 15) / 16];
 }
 
-/* wki_slab_take - up to `many` blocks of a class, as a chain; NULL: no memory */
-struct wki_block *wki_slab_take(unsigned class, unsigned many);
-/* wki_slab_give - `many` blocks from the front of a chain; returns the rest of it */
-struct wki_block *wki_slab_give(struct wki_block *blocks, unsigned many);
+/* wki_slab_batch - blocks in a batch */
+static inline uint32_t wki_slab_batch(unsigned class)
+{
+	return 4096u / wki_slab_sizes[class];
+}
+
+/* wki_slab_take - a batch; NULL: no memory. wki_slab_give - a batch */
+struct wki_block *wki_slab_take(unsigned class);
+void wki_slab_give(unsigned class, struct wki_block *batch);
+
+/* wki_slab_take_one, wki_slab_give_one - for threads that have no cache, and for what is left of a batch */
+struct wki_block *wki_slab_take_one(unsigned class);
+void wki_slab_give_one(struct wki_block *block);
 
 /* wki_slab_mapped - bytes of all chunks */
 size_t wki_slab_mapped(void);

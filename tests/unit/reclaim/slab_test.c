@@ -27,22 +27,44 @@ static void test_each_size_has_the_smallest_class_that_fits(void **state)
 	}
 }
 
+static void give_all(struct wki_block *blocks)
+{
+	for (struct wki_block *next; blocks != NULL; blocks = next) {
+		next = blocks->next;
+		wki_slab_give_one(blocks);
+	}
+}
+
+static size_t length(const struct wki_block *blocks)
+{
+	size_t count = 0;
+
+	for (; blocks != NULL; blocks = blocks->next)
+		count++;
+	return count;
+}
+
 /* Where a block may begin: at a line, or in the middle of one, so that what is read together is in one line. */
 static void test_blocks_are_aligned(void **state)
 {
 	(void)state;
 	for (unsigned class = 0; class < WKI_SLAB_CLASSES; class++) {
-		struct wki_block *blocks = wki_slab_take(class, 50), *block;
+		struct wki_block *batch = wki_slab_take(class), *block;
 		uintptr_t alignment = wki_slab_sizes[class] & -wki_slab_sizes[class] & 127;
 
 		alignment = alignment == 0 || alignment > 64 ? 64 : alignment;
-		for (block = blocks; block != NULL; block = block->next)
+		for (block = batch; block != NULL; block = block->next)
 			assert_int_equal((uintptr_t)block % alignment, 0);
-		assert_null(wki_slab_give(blocks, 50));
+		wki_slab_give(class, batch);
+		assert_ptr_equal(wki_slab_take(class), batch); /* it was kept as it is */
+		assert_int_equal(length(batch), wki_slab_batch(class));
+		give_all(batch);
 	}
 }
 
 /* Every byte of every block is its own. */
+
+#define KEPT ((WKI_CHUNKS_KEPT + 1) * WKI_HUGE_PAGE) /* the slabs of a few batches in depots may be in one more chunk each */
 
 enum { BLOCKS = 40000 }; /* of 512 bytes: more than nine chunks */
 
@@ -87,27 +109,29 @@ static void test_everything_comes_back(void **state)
 	for (unsigned i = 0; i < 3; i++) {
 		size_t count = 0;
 
-		while (count < BLOCKS)
-			fill(wki_slab_take(classes[i], 100), list, classes[i], &count);
-		assert_int_equal(count, BLOCKS);
-		assert_true(wki_slab_mapped() >= BLOCKS * (size_t)wki_slab_sizes[classes[i]]);
+		while (count + wki_slab_batch(classes[i]) <= BLOCKS)
+			fill(wki_slab_take(classes[i]), list, classes[i], &count);
+		assert_true(wki_slab_mapped() >= count * wki_slab_sizes[classes[i]]);
 		for (size_t j = 0; j < count; j++)
 			assert_true(is_filled(list[j], classes[i], j));
-		assert_null(wki_slab_give(chain(list, count, 7919), BLOCKS));
-		assert_true(wki_slab_mapped() <= WKI_HUGE_PAGE); /* one chunk is kept, for whatever class comes next */
+		give_all(chain(list, count, 7919));
+		assert_true(wki_slab_mapped() <= KEPT); /* for whatever class comes next */
 	}
 }
 
-static void test_give_takes_as_many_as_it_is_told(void **state)
+/* The depot keeps some batches; the rest goes back to its slabs. */
+static void test_a_depot_is_no_hoard(void **state)
 {
-	struct wki_block *blocks = wki_slab_take(2, 10), *rest = wki_slab_give(blocks, 3);
-	unsigned left = 0;
+	static struct wki_block *batches[20000];
+	const unsigned class = wki_slab_class(64), many = 20000; /* 80 MB */
 
 	(void)state;
-	for (struct wki_block *block = rest; block != NULL; block = block->next)
-		left++;
-	assert_int_equal(left, 7);
-	assert_null(wki_slab_give(rest, 100));
+	for (unsigned i = 0; i < many; i++)
+		batches[i] = wki_slab_take(class);
+	assert_true(wki_slab_mapped() > 2 * KEPT);
+	for (unsigned i = 0; i < many; i++)
+		wki_slab_give(class, batches[i]);
+	assert_true(wki_slab_mapped() <= 2 * KEPT);
 }
 
 /* Threads that take from, and give to, the same slabs. */
@@ -117,17 +141,20 @@ static _Atomic unsigned spoiled;
 
 static void take_and_give(void *unused, unsigned index)
 {
-	struct wki_block *list[64];
+	static _Thread_local struct wki_block *list[256];
 
 	(void)unused;
 	for (unsigned round = 0; round < ROUNDS; round++) {
 		unsigned class = (round + index) % WKI_SLAB_CLASSES;
 		size_t count = 0;
 
-		fill(wki_slab_take(class, 64), list, class, &count);
+		fill(wki_slab_take(class), list, class, &count);
 		for (size_t i = 0; i < count; i++)
 			spoiled += !is_filled(list[i], class, i);
-		(void)wki_slab_give(chain(list, count, 1), 64);
+		if (round % 2 == 0)
+			wki_slab_give(class, chain(list, count, 1));
+		else
+			give_all(chain(list, count, 1));
 	}
 }
 
@@ -136,7 +163,7 @@ static void test_threads(void **state)
 	(void)state;
 	threads_run(THREADS, take_and_give, NULL);
 	assert_int_equal(spoiled, 0);
-	assert_true(wki_slab_mapped() <= WKI_HUGE_PAGE);
+	assert_true(wki_slab_mapped() <= 2 * KEPT);
 }
 
 /* The system has no more: what could be had is given, then nothing; and it goes on when there is some again. */
@@ -144,22 +171,30 @@ static void no_memory(void)
 {
 	const struct rlimit none = { .rlim_cur = 0, .rlim_max = RLIM_INFINITY };
 	const struct rlimit plenty = { .rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY };
-	const unsigned many = 10000;
-	struct wki_block *some, *block;
-	unsigned count = 0;
+	const unsigned class = WKI_SLAB_CLASSES - 1;
+	struct wki_block *first = wki_slab_take_one(class), *all = first, *batch, *block; /* a chunk */
+	size_t count;
 
-	some = wki_slab_take(WKI_SLAB_CLASSES - 1, 1); /* the first chunk */
+	first->next = NULL;
 	setrlimit(RLIMIT_AS, &none);
-	some->next = wki_slab_take(WKI_SLAB_CLASSES - 1, many);
-	child_check(wki_slab_take(WKI_SLAB_CLASSES - 1, 1) == NULL);
+	while ((batch = wki_slab_take(class)) != NULL) {
+		for (block = batch; block->next != NULL; block = block->next)
+			;
+		block->next = all;
+		all = batch;
+	}
+	while ((block = wki_slab_take_one(class)) != NULL) { /* less than a batch is left */
+		block->next = all;
+		all = block;
+	}
+	count = length(all);
+	child_check(count > 1000 && count < WKI_HUGE_PAGE / wki_slab_sizes[class]);
+	child_check(wki_slab_take(class) == NULL);
 	setrlimit(RLIMIT_AS, &plenty);
-	for (block = some; block != NULL; block = block->next)
-		count++;
-	child_check(count > 1000 && count < many);
-	child_check(wki_slab_give(some, many) == NULL);
-	some = wki_slab_take(0, 1);
-	child_check(some != NULL);
-	child_check(wki_slab_give(some, 1) == NULL);
+	give_all(all);
+	all = wki_slab_take(0);
+	child_check(all != NULL);
+	give_all(all);
 }
 
 static void test_no_memory(void **state)
@@ -175,7 +210,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_each_size_has_the_smallest_class_that_fits),
 		cmocka_unit_test(test_blocks_are_aligned),
 		cmocka_unit_test(test_everything_comes_back),
-		cmocka_unit_test(test_give_takes_as_many_as_it_is_told),
+		cmocka_unit_test(test_a_depot_is_no_hoard),
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_no_memory),
 	};
