@@ -124,7 +124,7 @@ static void walk_on(struct stress_worker *worker, struct field *field)
 	bool whole = true;
 
 	while (whole && (item = wk_cursor_next(&cursor)) != NULL) {
-		if (stress_is_broken(BROKEN_HOLD) && before != NULL && stress_one_in(worker, 64)) {
+		if (stress_is_broken(BROKEN_HOLD) && before != NULL && stress_one_in(worker, 4)) {
 			stress_linger();
 			stress_expect(stress_canary_is_whole(&before->canary), "%s: used after the cursor's step", field->name);
 		}

@@ -23,12 +23,13 @@ bool wki_memory_is_malloc(void)
 	return runtime_allocator == NULL;
 }
 
-/* Defined by the runtime of AddressSanitizer and LeakSanitizer. */
+/* Defined by the runtimes of LeakSanitizer, which AddressSanitizer has too, and of ThreadSanitizer. */
 extern void __lsan_do_leak_check(void) __attribute__((weak));
+extern void __tsan_init(void) __attribute__((weak));
 
 bool wki_memory_is_pooled(void)
 {
-	return runtime_allocator == NULL && __lsan_do_leak_check == NULL;
+	return runtime_allocator == NULL && __lsan_do_leak_check == NULL && __tsan_init == NULL;
 }
 
 bool wki_memory_is(const wk_allocator *allocator)

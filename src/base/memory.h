@@ -26,7 +26,7 @@ bool wki_memory_is_malloc(void);
 
 /*
  * wki_memory_is_pooled - blocks may be kept and reused by size: no allocator was given, and nobody looks for leaks
- * and uses after free, be it that only the program was built with AddressSanitizer and this library was not
+ * and uses after free, be it that only the program was built with a sanitizer and this library was not
  */
 bool wki_memory_is_pooled(void);
 

@@ -8,8 +8,7 @@
  * is no growth. What does not fit goes back to the slabs (reclaim/slab.h), and what is missing comes
  * from there, a batch at a time.
  *
- * A program's own allocator sees every block, and so does malloc where AddressSanitizer or
- * LeakSanitizer looks on: then nothing is kept.
+ * A program's own allocator sees every block, and so does malloc where a sanitizer looks on: then nothing is kept.
  *
  * Layer: reclaim.
  */

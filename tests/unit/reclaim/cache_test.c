@@ -1,7 +1,7 @@
 /*
  * reclaim/cache.c: a thread's own free blocks
  *
- * Under AddressSanitizer nothing is kept, and an allocator of the program's own gets everything back: what is
+ * Under a sanitizer nothing is kept, and an allocator of the program's own gets everything back: what is
  * tested there is that nothing is lost.
  */
 #include <setjmp.h>
@@ -20,16 +20,7 @@
 #include "support/memory.h"
 #include "support/threads.h"
 
-#if defined(__SANITIZE_ADDRESS__)
-#define KEEPS false
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define KEEPS false
-#endif
-#endif
-#ifndef KEEPS
-#define KEEPS true
-#endif
+#define KEEPS wki_memory_is_pooled()
 
 static size_t kept(void)
 {
