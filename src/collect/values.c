@@ -114,7 +114,12 @@ bool wki_value_compares(const wk_type *type)
 
 int wki_value_key_of(const wk_value_dict *dict, const void *object, struct wki_value_key *hashed)
 {
-	const struct wki_control *control = wki_control_of(object);
+	return wki_value_key_of_control(dict, wki_control_of(object), hashed);
+}
+
+int wki_value_key_of_control(const wk_value_dict *dict, const struct wki_control *control, struct wki_value_key *hashed)
+{
+	const void *object;
 	uint64_t hash;
 
 	if ((dict->form.marks & WKI_ENTRY_EQUAL) == 0) {
@@ -123,6 +128,7 @@ int wki_value_key_of(const wk_value_dict *dict, const void *object, struct wki_v
 	}
 	if (!wki_value_compares(control->type))
 		return WK_ETYPE;
+	object = wki_payload_of(control, wki_count_peek(&control->count));
 	wki_read_lock();
 	hash = wki_hash_u64(control->type->hash(object), dict->table.seed);
 	wki_read_unlock();

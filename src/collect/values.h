@@ -65,6 +65,8 @@ static inline struct wki_value_key wki_value_key(const wk_value_dict *dict, wk_k
 bool wki_value_compares(const wk_type *type);
 /* wki_value_key_of - of an object that is a key itself; WK_ETYPE: its type has no hash or no equality, and they are asked for */
 int wki_value_key_of(const wk_value_dict *dict, const void *object, struct wki_value_key *hashed);
+/* wki_value_key_of_control - the same, by somebody who holds the object or has found it live in this section */
+int wki_value_key_of_control(const wk_value_dict *dict, const struct wki_control *control, struct wki_value_key *hashed);
 
 /* wki_values_of_table - the dictionary that a table is the beginning of */
 static inline wk_value_dict *wki_values_of_table(struct wki_table *table)

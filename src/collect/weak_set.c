@@ -1,20 +1,15 @@
 /*
  * collect/weak_set.c - weak sets: value dictionaries whose keys are their values
  *
- * A member's key is the number of its control block. Two objects at one address are never
+ * By identity a member's key is the number of its control block. Two objects at one address are never
  * members at a time: an entry whose state is LIVE belongs to the object that is there now,
  * since its last owner ends that state before the memory can be given back.
  *
  * Layer: collect.
  */
-#include "weakref/weak_set.h"
+#include "collect/weak_set.h"
 
-#include "collect/values.h"
 #include "sync/rcu.h"
-
-struct wk_weak_set {
-	struct wk_value_dict members;
-};
 
 WK_DEFINE_TYPE(weak_set_type, wk_weak_set, .flags = WK_TYPE_ASYNC_DESTROY, .destroy = wki_value_destroy);
 
@@ -124,63 +119,46 @@ size_t wk_weak_set_each_peek(const wk_weak_set *set, bool (*visit)(void *object,
 
 /* Beginnings. */
 
-static wk_weak_set *set_new(const wk_value_dict_options *options, int *code)
+static int set_options_check(const wk_weak_set_options *options)
 {
-	wk_value_dict *dict = wki_value_new(&weak_set_type, options, code);
+	if (options->compare != WK_BY_IDENTITY && options->compare != WK_BY_EQUALITY)
+		return WK_EINVAL;
+	if (options->compare == WK_BY_EQUALITY && options->element_type != NULL && !wki_value_compares(options->element_type))
+		return WK_ETYPE;
+	return WK_OK;
+}
 
-	if (dict != NULL)
-		dict->is_set = true;
-	return (wk_weak_set *)dict;
+static wk_weak_set *set_new(const wk_weak_set_options *options, int *code)
+{
+	const wk_value_dict_options inner = { .struct_size = sizeof(inner),
+					      .name = options->name,
+					      .value_type = options->element_type,
+					      .expected = options->expected,
+					      .allocator = options->allocator };
+	wk_value_dict *members;
+
+	*code = set_options_check(options);
+	if (*code < 0)
+		return NULL;
+	members = wki_value_new(&weak_set_type, &inner, code);
+	if (members == NULL)
+		return NULL;
+	members->is_set = true;
+	members->form.marks = options->compare == WK_BY_EQUALITY ? WKI_ENTRY_EQUAL : 0;
+	return (wk_weak_set *)(void *)members;
 }
 
 wk_weak_set *wk_weak_set_new(const wk_weak_set_options *options, int *status)
 {
 	static const wk_weak_set_options defaults = { .struct_size = sizeof(defaults) };
-	wk_value_dict_options inner = { .struct_size = sizeof(inner) };
 	int code = WK_EINVAL;
 	wk_weak_set *set = NULL;
 
 	if (options == NULL)
 		options = &defaults;
-	if (options->struct_size >= sizeof(*options) && options->compare == WK_BY_IDENTITY) {
-		inner.name = options->name;
-		inner.value_type = options->element_type;
-		inner.expected = options->expected;
-		inner.allocator = options->allocator;
-		set = set_new(&inner, &code);
-	}
+	if (options->struct_size >= sizeof(*options))
+		set = set_new(options, &code);
 	if (status != NULL)
 		*status = code;
 	return set;
-}
-
-static int set_fill(wk_weak_set *copy, const wk_weak_set *set)
-{
-	int code;
-
-	WK_EACH(void, member, set) {
-		code = wk_weak_set_add(copy, member);
-		if (code < 0)
-			return code;
-	}
-	return WK_OK;
-}
-
-wk_weak_set *wk_weak_set_copy(const wk_weak_set *set, int *status)
-{
-	const wk_value_dict_options options = { .struct_size = sizeof(options),
-						.name = set->members.name,
-						.value_type = set->members.value_type,
-						.expected = wk_weak_set_len(set),
-						.allocator = set->members.form.allocator };
-	int code;
-	wk_weak_set *copy = set_new(&options, &code);
-
-	if (copy != NULL)
-		code = set_fill(copy, set);
-	if (code < 0)
-		wk_clear(&copy);
-	if (status != NULL)
-		*status = code;
-	return copy;
 }

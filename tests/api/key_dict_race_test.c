@@ -10,7 +10,7 @@
 
 #include "support/threads.h"
 
-#define ROUNDS (THREADS_SANITIZED ? 600u : 2000u)
+#define ROUNDS (THREADS_SANITIZED ? 300u : 2000u)
 #define CANARY UINT64_C(0x5a5a0123456789ab)
 #define SIDES 4u
 
@@ -639,6 +639,19 @@ static void value_dies_or_pop_act(void *context, unsigned i)
 	wk_release(popped);
 }
 
+/* Whoever dies is watched by many, and tells the newest first: for a while a dead value is still in the entry. */
+#define CROWD 100u
+static wk_weak_set *crowd[CROWD];
+
+static void start_in_a_crowd(void *context)
+{
+	struct duel *duel = context;
+
+	start_with_one(context);
+	for (unsigned i = 0; i < CROWD; i++)
+		wrong_if(duel, wk_weak_set_add(crowd[i], duel->value[0]) != WK_CREATED);
+}
+
 /* Both die: the entry ends once. */
 static void both_die_act(void *context, unsigned i)
 {
@@ -670,6 +683,19 @@ static void test_death_of_a_weak_value(void **state)
 		duel_run(compare, WK_HOLD_WEAK, 2, start_with_one, value_dies_or_pop_act, nothing_is_left);
 		duel_run(compare, WK_HOLD_WEAK, 2, forget_the_others, both_die_act, nothing_is_left);
 	}
+}
+
+static void test_death_of_a_weak_value_takes_its_time(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < CROWD; i++)
+		crowd[i] = wk_weak_set_new(NULL, NULL);
+	for (wk_compare compare = WK_BY_IDENTITY; compare <= WK_BY_EQUALITY; compare++) {
+		duel_run(compare, WK_HOLD_WEAK, 2, start_in_a_crowd, value_dies_or_set_act, value_dies_or_set_judge);
+		duel_run(compare, WK_HOLD_WEAK, 2, start_in_a_crowd, value_dies_or_insert_act, value_dies_or_insert_judge);
+	}
+	for (unsigned i = 0; i < CROWD; i++)
+		wk_clear(&crowd[i]);
 }
 
 /* clear takes out what is there all the while. */
@@ -842,6 +868,7 @@ int main(void)
 		cmocka_unit_test(test_death_of_the_key_or_pop),
 		cmocka_unit_test(test_death_of_the_key_or_pop_of_any),
 		cmocka_unit_test(test_death_of_a_weak_value),
+		cmocka_unit_test(test_death_of_a_weak_value_takes_its_time),
 		cmocka_unit_test(test_clear_or_set),
 		cmocka_unit_test(test_one_factory_runs),
 		cmocka_unit_test(test_factory_or_set),

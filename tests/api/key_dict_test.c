@@ -486,6 +486,55 @@ static void test_the_first_of_equal_keys_stays(void **state)
 	wk_release(dict);
 }
 
+/*
+ * A key dies right after another one was found equal to it, and a third one is stored meanwhile: the second must not
+ * take the dead one's place, or there would be two. Its own equality brings it about, which no program may do.
+ */
+static struct {
+	wk_key_dict *dict;
+	struct thing *first, *third, *value;
+	bool due;
+} intrusion;
+
+static bool intruding_equal(const void *a, const void *b)
+{
+	if (intrusion.due) {
+		intrusion.due = false;
+		wk_clear(&intrusion.first);
+		assert_int_equal(wk_key_dict_insert(intrusion.dict, intrusion.third, intrusion.value), WK_CREATED);
+	}
+	return thing_equal(a, b);
+}
+WK_DEFINE_TYPE(intruding_type, struct thing, .hash = thing_hash, .equal = intruding_equal);
+
+static void check_intrusion(wk_hold hold)
+{
+	struct thing *second = thing_of(&intruding_type, 1);
+
+	intrusion.dict = dict_of(WK_BY_EQUALITY, hold);
+	intrusion.first = thing_of(&intruding_type, 1);
+	intrusion.third = thing_of(&intruding_type, 1);
+	intrusion.value = thing_new(1);
+	assert_int_equal(wk_key_dict_set(intrusion.dict, intrusion.first, intrusion.value), WK_CREATED);
+	intrusion.due = true;
+	assert_int_equal(wk_key_dict_set(intrusion.dict, second, intrusion.value), WK_OK);
+	assert_false(intrusion.due);
+	assert_int_equal(wk_key_dict_len(intrusion.dict), 1);
+	assert_int_equal(wk_weakref_count(second), 0);
+	wk_release(second);
+	wk_clear(&intrusion.third);
+	assert_int_equal(wk_key_dict_len(intrusion.dict), 0);
+	wk_clear(&intrusion.value);
+	wk_clear(&intrusion.dict);
+}
+
+static void test_the_place_of_a_dead_key(void **state)
+{
+	(void)state;
+	check_intrusion(WK_HOLD_STRONG);
+	check_intrusion(WK_HOLD_WEAK);
+}
+
 /* Keys that come and go by the thousand under few hashes: ghosts are passed over, and swept. */
 static void test_many_equal_keys(void **state)
 {
@@ -968,6 +1017,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_plain_values),
 		cmocka_unit_test(test_a_chain_of_keys_and_values),
 		cmocka_unit_test(test_the_first_of_equal_keys_stays),
+		cmocka_unit_test(test_the_place_of_a_dead_key),
 		cmocka_unit_test(test_many_equal_keys),
 		cmocka_unit_test(test_keys_of_one_hash),
 		cmocka_unit_test(test_a_borrowed_key),

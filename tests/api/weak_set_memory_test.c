@@ -14,7 +14,19 @@
 struct thing {
 	uint64_t id;
 };
-WK_DEFINE_TYPE(thing_type, struct thing, .flags = 0);
+
+/* Few hashes: cursors need memory, too. */
+static uint64_t thing_hash(const void *payload)
+{
+	return ((const struct thing *)payload)->id % 16;
+}
+
+static bool thing_equal(const void *a, const void *b)
+{
+	return ((const struct thing *)a)->id == ((const struct thing *)b)->id;
+}
+
+WK_DEFINE_TYPE(thing_type, struct thing, .hash = thing_hash, .equal = thing_equal);
 
 static struct memory memory;
 static const wk_allocator counting = { memory_allocate, memory_release, &memory };
@@ -29,9 +41,13 @@ static void expect_at(bool holds, unsigned line)
 
 #define expect(condition) expect_at((condition), __LINE__)
 
+static wk_compare compare;
+
 static wk_weak_set *set_new(int *status)
 {
-	const wk_weak_set_options options = { .struct_size = sizeof(options), .allocator = &counting };
+	const wk_weak_set_options options = {
+		.struct_size = sizeof(options), .compare = compare, .allocator = &counting
+	};
 
 	return wk_weak_set_new(&options, status);
 }
@@ -40,6 +56,7 @@ static void fill(wk_weak_set *set, unsigned first, unsigned end)
 {
 	for (unsigned i = first; i < end; i++) {
 		things[i] = wk_new(&thing_type);
+		things[i]->id = i;
 		expect(wk_weak_set_add(set, things[i]) == WK_CREATED);
 	}
 }
@@ -174,6 +191,89 @@ static void test_promise_20_no_memory_for_copies(void **state)
 	run_alone(copy_without_memory);
 }
 
+/* Two sets of 100 that share 50, in whichever way. */
+static wk_set_operation operation;
+
+static void combine_without_memory(void *unused)
+{
+	static const size_t lengths[] = { 150, 50, 50, 100 };
+	wk_weak_set *a = set_new(NULL), *b = set_new(NULL), *made = NULL;
+	unsigned long site = 0, failed;
+	int status;
+
+	(void)unused;
+	fill(a, 0, 100);
+	fill(b, 100, 150);
+	for (unsigned i = 50; i < 100; i++)
+		expect(wk_weak_set_add(b, things[i]) == WK_CREATED);
+	do { /* some failures are put up with */
+		wk_clear(&made);
+		failed = memory.failed;
+		memory_fail_at(&memory, ++site);
+		made = wk_weak_set_combine(a, b, operation, &status);
+		memory_fail_at(&memory, 0);
+		expect(made != NULL || status == WK_ENOMEM);
+		expect(wk_weak_set_len(a) == 100 && wk_weak_set_len(b) == 100);
+	} while (memory.failed != failed);
+	expect(site > lengths[operation]);
+	expect(wk_weak_set_len(made) == lengths[operation]);
+	for (site = 1, failed = 0; memory.failed != failed; site++) {
+		wk_weak_set *changed = wk_weak_set_copy(a, NULL);
+
+		failed = memory.failed;
+		memory_fail_at(&memory, site);
+		status = wk_weak_set_update(changed, b, operation);
+		memory_fail_at(&memory, 0);
+		expect(status == WK_OK || status == WK_ENOMEM);
+		expect(status != WK_OK || wk_weak_set_equal(changed, made));
+		wk_release(changed);
+	}
+	drop(0, 150);
+	wk_release(a);
+	wk_release(b);
+	wk_release(made);
+}
+
+static void test_promise_20_no_memory_for_combinations(void **state)
+{
+	(void)state;
+	for (compare = WK_BY_IDENTITY; compare <= WK_BY_EQUALITY; compare++) {
+		for (operation = WK_SET_UNION; operation <= WK_SET_SYMMETRIC_DIFFERENCE; operation++)
+			run_alone(combine_without_memory);
+	}
+	compare = WK_BY_IDENTITY;
+}
+
+static void of_an_array_without_memory(void *unused)
+{
+	const wk_weak_set_options options = { .struct_size = sizeof(options), .allocator = &counting };
+	unsigned long site = 0, calls;
+	wk_weak_set *set;
+	void *objects[100];
+	int status;
+
+	(void)unused;
+	for (unsigned i = 0; i < 100; i++)
+		objects[i] = wk_new(&thing_type);
+	do {
+		calls = memory.calls;
+		memory_fail_at(&memory, ++site);
+		set = wk_weak_set_of(&options, objects, 100, &status);
+		expect(set != NULL || status == WK_ENOMEM);
+	} while (set == NULL);
+	memory_fail_at(&memory, 0);
+	expect(memory.calls - calls <= 100 + 4); /* room is made once, for all */
+	for (unsigned i = 0; i < 100; i++)
+		wk_release(objects[i]);
+	wk_release(set);
+}
+
+static void test_promise_20_no_memory_for_arrays(void **state)
+{
+	(void)state;
+	run_alone(of_an_array_without_memory);
+}
+
 static int setup(void **state)
 {
 	const wk_runtime_options options = { .struct_size = sizeof(options), .thread = WK_THREAD_NONE };
@@ -189,6 +289,8 @@ int main(void)
 		cmocka_unit_test(test_promise_20_no_memory_for_members),
 		cmocka_unit_test(test_promise_20_no_memory_for_sets),
 		cmocka_unit_test(test_promise_20_no_memory_for_copies),
+		cmocka_unit_test(test_promise_20_no_memory_for_combinations),
+		cmocka_unit_test(test_promise_20_no_memory_for_arrays),
 		cmocka_unit_test(test_the_accounts_balance),
 	};
 

@@ -76,8 +76,12 @@ static void test_new_refuses(void **state)
 	options.struct_size--;
 	assert_int_equal(new_status(&options), WK_EINVAL);
 	options = fine;
-	options.compare = WK_BY_EQUALITY;
+	options.compare = (wk_compare)(WK_BY_EQUALITY + 1);
 	assert_int_equal(new_status(&options), WK_EINVAL);
+	options = fine;
+	options.compare = WK_BY_EQUALITY;
+	options.element_type = &thing_type; /* has no equality */
+	assert_int_equal(new_status(&options), WK_ETYPE);
 	options = fine;
 	options.element_type = &closed_type;
 	assert_int_equal(new_status(&options), WK_ETYPE);
