@@ -6,10 +6,12 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "client.h"
@@ -189,6 +191,39 @@ static void test_dropping(void **state)
 	assert_true(process_settled(&broker, "struct topic"));
 }
 
+/* Asks for the number of subscribers and then for the channels; true if there are none of either. */
+static bool nothing_left(int s)
+{
+	char count[20], channels[4], name[12];
+
+	assert_true(client_send_text(s, "PUBSUB NUMSUB topic\r\nPUBSUB CHANNELS\r\n"));
+	assert_int_equal(client_receive(s, count, 19), 19);
+	assert_memory_equal(count, "*2\r\n$5\r\ntopic\r\n:", 16);
+	assert_int_equal(client_receive(s, channels, 4), 4);
+	if (channels[1] == '1')
+		assert_int_equal(client_receive(s, name, 11), 11);
+	if (count[16] == '0')
+		assert_memory_equal(channels, "*0\r\n", 4); /* what has no subscribers is not listed any more */
+	return count[16] == '0';
+}
+
+static void test_channels_have_subscribers(void **state)
+{
+	enum { ROUNDS = 200 };
+	int asker;
+
+	(void)state;
+	start(NULL);
+	asker = connect_client();
+	for (int i = 0; i < ROUNDS; i++) {
+		close(subscribe("topic"));
+		while (!nothing_left(asker))
+			;
+	}
+	close(asker);
+	end();
+}
+
 /* One subscriber never reads. It is dropped at its limit; the other one gets every message. */
 static void test_slow_subscriber(void **state)
 {
@@ -288,6 +323,72 @@ static void test_killing(void **state)
 	end();
 }
 
+static void *read_all(void *argument)
+{
+	char bytes[65536];
+
+	while (client_receive(*(int *)argument, bytes, sizeof bytes) > 0)
+		;
+	return NULL;
+}
+
+/* Publishes until the broker stops reading, which it does when it holds the client back. */
+static void publish_until_stopped(int s, const char *payload, size_t length)
+{
+	char head[64];
+	int size = sprintf(head, "*3\r\n$7\r\nPUBLISH\r\n$5\r\ntopic\r\n$%zu\r\n", length);
+
+	for (;;) {
+		if (send(s, head, (size_t)size, MSG_DONTWAIT | MSG_NOSIGNAL) != size)
+			return;
+		for (size_t sent = 0; sent < length + 2;) {
+			ssize_t more = send(s, payload + sent, length + 2 - sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+			if (more < 0)
+				return;
+			sent += (size_t)more;
+		}
+	}
+}
+
+/* Publishers that are killed while they are held back. */
+static void test_killing_fast_publishers(void **state)
+{
+	enum { ROUNDS = 20, LENGTH = 2 << 20 };
+	char request[64], *payload = calloc(1, LENGTH + 2);
+	int subscribers[2], killer;
+	pthread_t readers[2];
+
+	(void)state;
+	assert_non_null(payload);
+	memcpy(payload + LENGTH, "\r\n", 2);
+	start(NULL);
+	for (int i = 0; i < 2; i++) {
+		subscribers[i] = subscribe("topic");
+		assert_int_equal(pthread_create(&readers[i], NULL, read_all, &subscribers[i]), 0);
+	}
+	killer = connect_client();
+	for (int i = 0; i < ROUNDS; i++) {
+		int publisher = connect_client();
+		long long id = ask_id(publisher);
+
+		publish_until_stopped(publisher, payload, LENGTH);
+		snprintf(request, sizeof request, "CLIENT KILL ID %lld\r\n", id);
+		assert_true(client_ask(killer, request, ":1\r\n"));
+		close(publisher);
+	}
+	assert_true(client_figure(broker.port, "publishers_held_back") > 0);
+	assert_true(client_await_figure(broker.port, "connected_clients", 4)); /* and the one who asks */
+	end();
+	for (int i = 0; i < 2; i++) {
+		pthread_join(readers[i], NULL);
+		close(subscribers[i]);
+	}
+	close(killer);
+	free(payload);
+	assert_true(process_settled(&broker, "struct message"));
+}
+
 static void test_figures(void **state)
 {
 	static const char *const names[] = { "objects_created", "objects_left", "dead_objects_waiting", "backlog_peak",
@@ -309,9 +410,11 @@ int main(void)
 		cmocka_unit_test_teardown(test_messages_of_all_sizes, end_failed),
 		cmocka_unit_test_teardown(test_leaving, end_failed),
 		cmocka_unit_test_teardown(test_dropping, end_failed),
+		cmocka_unit_test_teardown(test_channels_have_subscribers, end_failed),
 		cmocka_unit_test_teardown(test_slow_subscriber, end_failed),
 		cmocka_unit_test_teardown(test_fast_publisher, end_failed),
 		cmocka_unit_test_teardown(test_killing, end_failed),
+		cmocka_unit_test_teardown(test_killing_fast_publishers, end_failed),
 		cmocka_unit_test_teardown(test_figures, end_failed),
 	};
 
