@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # demo.sh [--seconds N] [--json FILE], with BUILD_DIR set: starts the broker, talks to it with redis-cli, loads it with
-# redis-benchmark, stops it, and tells what happened. The exit status is 0 only if every command succeeded and every
-# object that was made has been destroyed.
+# redis-benchmark, has subscribers come and go and killed, stops it, and tells what happened. The exit status is 0 only if
+# every command succeeded and every object that was made has been destroyed.
 set -euo pipefail
 : "${BUILD_DIR:?says where the broker was built}"
 broker=$BUILD_DIR/examples/broker/broker
@@ -10,17 +10,21 @@ json=
 work=$(mktemp -d)
 broker_pid=
 sampler_pid=
+audience_pid=
 errors=0
 clients=50
+topics=100    # that are published to
+subscribers=20 # at any time
 
 die() {
 	echo "demo: $*" >&2
 	exit 1
 }
 
-# A sampler that was told to end and a broker that a failed demo leaves behind.
+# A sampler that was told to end, and what a failed demo leaves behind.
 clean_up() {
 	[[ -z $sampler_pid ]] || kill "$sampler_pid" 2>/dev/null || true
+	[[ -z $audience_pid ]] || kill "$audience_pid" 2>/dev/null || true
 	[[ -z $broker_pid ]] || kill -KILL "$broker_pid" 2>/dev/null || true
 	rm -rf "$work"
 }
@@ -62,6 +66,16 @@ ask() {
 	shift
 	reply=$(redis-cli -p "$port" "$@" | paste -sd " ") || reply="redis-cli failed"
 	show "$expected" "$reply" "$@"
+}
+
+# await EXPECTED COMMAND...: the same, asked until that is the reply; for at most 10 s.
+await() {
+	local expected=$1 deadline=$((SECONDS + 10))
+	shift
+	until [[ $(redis-cli -p "$port" "$@" | paste -sd " ") == "$expected" ]] || ((SECONDS > deadline)); do
+		:
+	done
+	ask "$expected" "$@"
 }
 
 # info NAME...: these figures of INFO, in this order, on one line.
@@ -148,6 +162,45 @@ load() {
 	rate=$((total * 1000000 / spent_us))
 }
 
+# --- subscribers ---------------------------------------------------------------------------------------------------
+
+# The names that redis-benchmark makes of topic:__rand_int__.
+some_topics() {
+	for _ in 1 2 3 4 5; do
+		printf 'topic:%012d ' $((RANDOM % topics))
+	done
+}
+
+# Until it is told to end: a new subscriber to some topics every twentieth of a second; of too many the oldest is killed.
+# They are all killed in the end; nobody unsubscribes.
+come_and_go() {
+	local -a pids=()
+	trap 'kill -KILL "${pids[@]}"; exit' TERM
+	while :; do
+		# The topics are words on purpose.
+		# shellcheck disable=SC2046
+		redis-cli -p "$port" SUBSCRIBE $(some_topics) </dev/null >/dev/null 2>&1 &
+		disown
+		pids+=($!)
+		if ((${#pids[@]} > subscribers)); then
+			kill -KILL "${pids[0]}"
+			pids=("${pids[@]:1}")
+		fi
+		sleep 0.05
+	done
+}
+
+start_audience() {
+	come_and_go &
+	audience_pid=$!
+}
+
+kill_audience() {
+	kill "$audience_pid"
+	wait "$audience_pid" 2>/dev/null || true
+	audience_pid=
+}
+
 # --- the parts of the demo -----------------------------------------------------------------------------------------
 
 show_session() {
@@ -162,6 +215,13 @@ show_session() {
 	ask 2 DBSIZE
 	ask 2 DEL greeting answer
 	ask "" GET greeting
+	redis-cli -p "$port" SUBSCRIBE news </dev/null >/dev/null 2>&1 &
+	disown
+	await "news 1" PUBSUB NUMSUB news
+	ask 1 PUBLISH news "there is somebody"
+	kill -KILL $!
+	await "news 0" PUBSUB NUMSUB news
+	ask 0 PUBLISH news "there was somebody"
 }
 
 show_sharing() {
@@ -184,7 +244,7 @@ show_sharing() {
 }
 
 show_load() {
-	local slot_us=$((seconds * 1000000 / 6)) rate
+	local slot_us=$((seconds * 1000000 / 7)) rate
 	echo
 	echo "3. Load: redis-benchmark, $clients clients, about $seconds s"
 	start_sampler
@@ -199,7 +259,28 @@ show_load() {
 	load "values come and go" 16 -r 100000 SET key:__rand_int__ value:__rand_int__
 	churn_rate=$rate
 	load "the same, one by one" 1 -r 100000 SET key:__rand_int__ value:__rand_int__
+	start_audience
+	load "PUBLISH, 16 at once" 16 -r "$topics" PUBLISH topic:__rand_int__ "a message"
+	publish_rate=$rate
 	stop_sampler
+}
+
+# The subscribers are still there. They are killed, and nobody tidies up.
+show_topics() {
+	local published delivered listening
+	echo
+	echo "4. Topics go with their subscribers"
+	read -r published delivered listening < <(info messages_published messages_delivered topics)
+	echo "    $(group "$published") messages were published to $topics topics and $(group "$delivered") delivered to" \
+		"subscribers that came and went."
+	echo "    $listening topics have subscribers now. All subscribers are killed (SIGKILL):"
+	((listening > 0 && delivered > 0)) || ((errors += 1))
+	kill_audience
+	await "" PUBSUB CHANNELS
+	ask "topic:000000000001 0" PUBSUB NUMSUB topic:000000000001
+	ask 0 PUBLISH topic:000000000001 "a message"
+	show 0 "$(info topics)" "INFO: topics"
+	echo "    Nothing removes a topic: its last subscriber's connection keeps it, and it leaves the dictionary by itself."
 }
 
 stop_broker() {
@@ -225,14 +306,15 @@ total_of() { # NAME of the line "total name=number ..."
 
 report() {
 	echo
-	echo "4. The end: SIGTERM, clients closed, queues closed, containers released, runtime shut down"
+	echo "5. The end: SIGTERM, clients closed, queues closed, containers released, runtime shut down"
 	printf '    %s\n' "${accounting[@]}"
 	echo
 	echo "What happened"
 	printf '    %-46s %12s a second\n' \
 		"SET, one command at a time" "$(group "$set_plain")" "GET, one command at a time" "$(group "$get_plain")" \
 		"SET, 16 in a pipeline" "$(group "$set_rate")" "GET, 16 in a pipeline" "$(group "$get_rate")" \
-		"SET of values that come and go, 16 in a pipeline" "$(group "$churn_rate")"
+		"SET of values that come and go, 16 in a pipeline" "$(group "$churn_rate")" \
+		"PUBLISH while subscribers come and go" "$(group "$publish_rate")"
 	echo "    $(group "$(total_of created)") objects were made and $(group "$(total_of destroyed)") destroyed;" \
 		"$(group "$(total_of callbacks)") destructors and posted calls ran;"
 	echo "    at most $(group "$(total_of backlog_peak)") dead objects waited for threads that might still look at them."
@@ -244,10 +326,9 @@ report() {
 }
 
 write_json() {
-	printf '{"commands_per_second": {"SET": %d, "GET": %d}, "objects_created": %d, "objects_destroyed": %d,' \
-		"$set_rate" "$get_rate" "$(total_of created)" "$(total_of destroyed)"
-	printf ' "callbacks": %d, "backlog_peak": %d, "errors": %d}\n' \
-		"$(total_of callbacks)" "$(total_of backlog_peak)" "$errors"
+	printf '{"commands_per_second": {"SET": %d, "GET": %d, "PUBLISH": %d},' "$set_rate" "$get_rate" "$publish_rate"
+	printf ' "objects_created": %d, "objects_destroyed": %d, "callbacks": %d, "backlog_peak": %d, "errors": %d}\n' \
+		"$(total_of created)" "$(total_of destroyed)" "$(total_of callbacks)" "$(total_of backlog_peak)" "$errors"
 }
 
 accounting=()
@@ -256,6 +337,7 @@ start_broker
 show_session
 show_sharing
 show_load
+show_topics
 stop_broker
 report
 [[ -z $json ]] || write_json >"$json"
