@@ -81,7 +81,7 @@ void wki_cache_free(void *memory, size_t size)
 		return;
 	}
 	if (unlikely(thread == NULL)) {
-		wki_slab_give_one(block);
+		wki_slab_give_one(wki_slab_class(size), block);
 		return;
 	}
 	class = wki_slab_class(size);
@@ -101,6 +101,6 @@ void wki_cache_empty(struct wki_cache *cache)
 		while (cache->count[class] >= wki_slab_batch(class))
 			cache_spill(cache, class);
 		while (cache->count[class] > 0)
-			wki_slab_give_one(cache_pop(cache, class));
+			wki_slab_give_one(class, cache_pop(cache, class));
 	}
 }

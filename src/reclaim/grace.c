@@ -8,6 +8,7 @@
 #include "reclaim/limbo.h"
 #include "reclaim/runner.h"
 #include "reclaim/service.h"
+#include "reclaim/slab.h"
 #include "reclaim/thread.h"
 #include "sync/event.h"
 #include "sync/rcu.h"
@@ -164,6 +165,7 @@ static void grace_tidy(void)
 {
 	wki_limbo_sweep();
 	wki_runner_nudge();
+	wki_slab_tidy();
 }
 
 void wki_grace_loop(void)

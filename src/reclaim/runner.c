@@ -12,6 +12,7 @@
 #include "reclaim/limbo.h"
 #include "reclaim/mailbox.h"
 #include "reclaim/service.h"
+#include "reclaim/slab.h"
 #include "reclaim/thread.h"
 #include "sync/event.h"
 
@@ -223,6 +224,7 @@ static size_t runner_poll_claimed(size_t budget)
 	if (!wki_grace_step())
 		return done;
 	wki_limbo_sweep();
+	wki_slab_tidy();
 	return done < budget ? done + wki_runner_step(budget - done) : done;
 }
 

@@ -13,6 +13,7 @@
 #include "reclaim/grace.h"
 #include "reclaim/limbo.h"
 #include "reclaim/runner.h"
+#include "reclaim/slab.h"
 #include "reclaim/thread.h"
 #include "sync/event.h"
 #include "weakref/common.h"
@@ -206,5 +207,6 @@ void wki_service_end(uint64_t deadline_ns)
 	atomic_store_release(&service_threads, 0);
 	service_set(WKI_SERVICE_OFF);
 	wki_limbo_sweep(); /* in the grace thread's place: it is gone */
+	wki_slab_tidy();
 	pthread_mutex_unlock(&service_lock);
 }

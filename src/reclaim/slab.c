@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 
+#include "base/atomic.h"
 #include "base/map.h"
 
 #define CHUNK_SIZE WKI_HUGE_PAGE
@@ -15,7 +16,7 @@
 #define SLAB_HEADER 64u
 #define CHUNK_SLABS ((unsigned)(CHUNK_SIZE / SLAB_SIZE))
 #define NO_CLASS WKI_SLAB_CLASSES
-#define DEPOT_BATCHES 32u /* of each class; what is more goes back to its slabs */
+#define DEPOT_BATCHES 32u /* of each class that tidying leaves */
 
 /* Every line of a class that is no multiple of a line holds as much of a block as it can. */
 const uint16_t wki_slab_sizes[WKI_SLAB_CLASSES] = { 16, 32, 48, 64, 96, 128, 160, 192, 256, 320, 384, 448, 512 };
@@ -38,9 +39,45 @@ static struct {
 	struct slab *room[WKI_SLAB_CLASSES];
 	struct slab *unused;
 	size_t chunks, chunks_unused;
-	struct wki_block *depot[WKI_SLAB_CLASSES];
-	uint32_t depot_count[WKI_SLAB_CLASSES];
 } slabs = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+/*
+ * Stacks, through `below`. Anybody pushes; only who has the lock pops, so that what he saw on top is not taken off
+ * and put back behind him.
+ */
+struct stack {
+	WKI_ATOMIC_POINTER(struct wki_block) top;
+};
+static struct {
+	_Alignas(64) struct stack batches;
+	struct stack loose;
+} depots[WKI_SLAB_CLASSES];
+
+static void stack_push(struct stack *stack, struct wki_block *first, struct wki_block *last)
+{
+	/* SLB-1 relaxed; pairs: none; weaker: not possible; check: unit/reclaim/slab_test (CAS again if stale) */
+	last->below = atomic_load_relaxed(&stack->top);
+	/* SLB-2 release; pairs: SLB-3, SLB-4, SLB-5; weaker: who pops could find the chain half made; check: unit/reclaim/slab_test under TSan */
+	while (!atomic_cas_release(&stack->top, &last->below, first))
+		;
+}
+
+static struct wki_block *stack_pop_locked(struct stack *stack)
+{
+	/* SLB-3 acquire; pairs: SLB-2; weaker: as SLB-2; check: unit/reclaim/slab_test under TSan */
+	struct wki_block *top = atomic_load_acquire(&stack->top);
+
+	/* SLB-4 acquire; pairs: SLB-2; weaker: as SLB-2; check: unit/reclaim/slab_test under TSan */
+	while (top != NULL && !atomic_cas_acquire(&stack->top, &top, top->below))
+		;
+	return top;
+}
+
+static struct wki_block *stack_take_locked(struct stack *stack)
+{
+	/* SLB-5 acquire; pairs: SLB-2; weaker: as SLB-2; check: unit/reclaim/slab_test under TSan */
+	return atomic_exchange_acquire(&stack->top, NULL);
+}
 
 static void slab_link(struct slab **list, struct slab *slab)
 {
@@ -168,9 +205,23 @@ static void slab_give_block(struct slab *slab, struct wki_block *block)
 
 static struct wki_block *slab_take_locked(unsigned class)
 {
-	struct slab *slab = slabs.room[class] != NULL ? slabs.room[class] : slab_begin(class);
+	struct wki_block *loose = stack_pop_locked(&depots[class].loose);
+	struct slab *slab;
 
+	if (loose != NULL)
+		return loose;
+	slab = slabs.room[class] != NULL ? slabs.room[class] : slab_begin(class);
 	return slab == NULL ? NULL : slab_take_block(slab);
+}
+
+static void slab_give_locked(struct wki_block *batch)
+{
+	struct wki_block *next;
+
+	for (; batch != NULL; batch = next) {
+		next = batch->next;
+		slab_give_block(slab_of(batch), batch);
+	}
 }
 
 /* All or nothing: a batch is whole. */
@@ -179,15 +230,14 @@ static struct wki_block *slab_cut_batch(unsigned class)
 	struct wki_block *batch = NULL, *block;
 	uint32_t left;
 
-	for (left = wki_slab_batch(class); left > 0; left--, batch = block) {
+	for (left = wki_slab_batch(class); left > 0; left--) {
 		block = slab_take_locked(class);
-		if (block == NULL)
-			break;
+		if (block == NULL) {
+			slab_give_locked(batch);
+			return NULL;
+		}
 		block->next = batch;
-	}
-	for (; left > 0 && batch != NULL; batch = block) {
-		block = batch->next;
-		slab_give_block(slab_of(batch), batch);
+		batch = block;
 	}
 	return batch;
 }
@@ -197,33 +247,16 @@ struct wki_block *wki_slab_take(unsigned class)
 	struct wki_block *batch;
 
 	pthread_mutex_lock(&slabs.lock);
-	batch = slabs.depot[class];
-	if (batch != NULL) {
-		slabs.depot[class] = batch->next_batch;
-		slabs.depot_count[class]--;
-	} else {
+	batch = stack_pop_locked(&depots[class].batches);
+	if (batch == NULL)
 		batch = slab_cut_batch(class);
-	}
 	pthread_mutex_unlock(&slabs.lock);
 	return batch;
 }
 
 void wki_slab_give(unsigned class, struct wki_block *batch)
 {
-	struct wki_block *next;
-
-	pthread_mutex_lock(&slabs.lock);
-	if (slabs.depot_count[class] < DEPOT_BATCHES) {
-		batch->next_batch = slabs.depot[class];
-		slabs.depot[class] = batch;
-		slabs.depot_count[class]++;
-		batch = NULL;
-	}
-	for (; batch != NULL; batch = next) {
-		next = batch->next;
-		slab_give_block(slab_of(batch), batch);
-	}
-	pthread_mutex_unlock(&slabs.lock);
+	stack_push(&depots[class].batches, batch, batch);
 }
 
 struct wki_block *wki_slab_take_one(unsigned class)
@@ -236,10 +269,36 @@ struct wki_block *wki_slab_take_one(unsigned class)
 	return block;
 }
 
-void wki_slab_give_one(struct wki_block *block)
+void wki_slab_give_one(unsigned class, struct wki_block *block)
 {
+	block->next = NULL; /* a batch of one, on its own stack */
+	stack_push(&depots[class].loose, block, block);
+}
+
+/* Give back what is on a stack, but for so many that stay. */
+static void stack_tidy_locked(struct stack *stack, unsigned stay)
+{
+	struct wki_block *first = stack_take_locked(stack), *last = NULL, *item = first, *below;
+
+	for (; item != NULL && stay > 0; stay--, item = item->below)
+		last = item;
+	for (; item != NULL; item = below) {
+		below = item->below;
+		slab_give_locked(item);
+	}
+	if (last != NULL)
+		stack_push(stack, first, last);
+}
+
+void wki_slab_tidy(void)
+{
+	unsigned class;
+
 	pthread_mutex_lock(&slabs.lock);
-	slab_give_block(slab_of(block), block);
+	for (class = 0; class < WKI_SLAB_CLASSES; class++) {
+		stack_tidy_locked(&depots[class].loose, 0);
+		stack_tidy_locked(&depots[class].batches, DEPOT_BATCHES);
+	}
 	pthread_mutex_unlock(&slabs.lock);
 }
 

@@ -4,7 +4,7 @@
  *	CHUNK  2 MiB of memory, aligned to that, mapped at once; from the second on with huge pages
  *	SLAB   64 KiB of a chunk: blocks of one class
  *	BATCH  a chain of blocks of one class, as many as fit into 4 KiB: what caches take and give
- *	DEPOT  batches that came back, a few of each class: handed over whole, without a look at the blocks
+ *	DEPOT  batches that came back: handed over whole, without a look at the blocks; and LOOSE blocks
  *
  * Lookups in a large table wait for memory, and of that wait half is address translation: with
  * pages of 2 MiB it is gone (docs/decisions/0005-slabs.md). malloc gives no such pages unless the
@@ -13,10 +13,14 @@
  * Classes of 64 bytes and more begin at a cache line or in the middle of one: a control block and
  * the beginning of its payload share a line.
  *
+ * wki_slab_tidy leaves a few batches of each class in the depot and puts the rest back where it belongs.
  * A slab whose blocks are all back serves any class; a chunk whose slabs are all back is unmapped,
  * but for WKI_CHUNKS_KEPT.
  *
- * Layer: reclaim. Any context; takes a short lock. Never: user code, a read section.
+ * Giving is a push and takes no lock, since releases do it; what was given stays in the depot until somebody takes
+ * it, or until wki_slab_tidy. Taking, tidying and mapping are done under one short lock.
+ *
+ * Layer: reclaim. Never: user code, a read section.
  */
 #ifndef WKI_RECLAIM_SLAB_H
 #define WKI_RECLAIM_SLAB_H
@@ -34,7 +38,7 @@ extern const uint8_t wki_slab_class_of[WKI_SLAB_LARGEST / 16 + 1]; /* of a size 
 /* A free block. */
 struct wki_block {
 	struct wki_block *next;
-	struct wki_block *next_batch; /* of the first block of a batch in the depot */
+	struct wki_block *below; /* in the depot: of a batch's first block, or of a loose one */
 };
 
 static inline unsigned wki_slab_class(size_t size)
@@ -48,13 +52,16 @@ static inline uint32_t wki_slab_batch(unsigned class)
 	return 4096u / wki_slab_sizes[class];
 }
 
-/* wki_slab_take - a batch; NULL: no memory. wki_slab_give - a batch */
+/* wki_slab_take - a batch; NULL: no memory. wki_slab_give - a batch; lock-free */
 struct wki_block *wki_slab_take(unsigned class);
 void wki_slab_give(unsigned class, struct wki_block *batch);
 
 /* wki_slab_take_one, wki_slab_give_one - for threads that have no cache, and for what is left of a batch */
 struct wki_block *wki_slab_take_one(unsigned class);
-void wki_slab_give_one(struct wki_block *block);
+void wki_slab_give_one(unsigned class, struct wki_block *block);
+
+/* wki_slab_tidy - by the grace thread, now and then */
+void wki_slab_tidy(void);
 
 /* wki_slab_mapped - bytes of all chunks */
 size_t wki_slab_mapped(void);

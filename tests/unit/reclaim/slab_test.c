@@ -27,12 +27,13 @@ static void test_each_size_has_the_smallest_class_that_fits(void **state)
 	}
 }
 
-static void give_all(struct wki_block *blocks)
+static void give_all(unsigned class, struct wki_block *blocks)
 {
 	for (struct wki_block *next; blocks != NULL; blocks = next) {
 		next = blocks->next;
-		wki_slab_give_one(blocks);
+		wki_slab_give_one(class, blocks);
 	}
+	wki_slab_tidy();
 }
 
 static size_t length(const struct wki_block *blocks)
@@ -58,7 +59,7 @@ static void test_blocks_are_aligned(void **state)
 		wki_slab_give(class, batch);
 		assert_ptr_equal(wki_slab_take(class), batch); /* it was kept as it is */
 		assert_int_equal(length(batch), wki_slab_batch(class));
-		give_all(batch);
+		give_all(class, batch);
 	}
 }
 
@@ -114,7 +115,7 @@ static void test_everything_comes_back(void **state)
 		assert_true(wki_slab_mapped() >= count * wki_slab_sizes[classes[i]]);
 		for (size_t j = 0; j < count; j++)
 			assert_true(is_filled(list[j], classes[i], j));
-		give_all(chain(list, count, 7919));
+		give_all(classes[i], chain(list, count, 7919));
 		assert_true(wki_slab_mapped() <= KEPT); /* for whatever class comes next */
 	}
 }
@@ -131,6 +132,7 @@ static void test_a_depot_is_no_hoard(void **state)
 	assert_true(wki_slab_mapped() > 2 * KEPT);
 	for (unsigned i = 0; i < many; i++)
 		wki_slab_give(class, batches[i]);
+	wki_slab_tidy();
 	assert_true(wki_slab_mapped() <= 2 * KEPT);
 }
 
@@ -154,7 +156,7 @@ static void take_and_give(void *unused, unsigned index)
 		if (round % 2 == 0)
 			wki_slab_give(class, chain(list, count, 1));
 		else
-			give_all(chain(list, count, 1));
+			give_all(class, chain(list, count, 1));
 	}
 }
 
@@ -191,10 +193,10 @@ static void no_memory(void)
 	child_check(count > 1000 && count < WKI_HUGE_PAGE / wki_slab_sizes[class]);
 	child_check(wki_slab_take(class) == NULL);
 	setrlimit(RLIMIT_AS, &plenty);
-	give_all(all);
+	give_all(class, all);
 	all = wki_slab_take(0);
 	child_check(all != NULL);
-	give_all(all);
+	give_all(0, all);
 }
 
 static void test_no_memory(void **state)
