@@ -116,7 +116,7 @@ static void tied_release(void *key)
 	free(key);
 }
 
-static const wk_key_type tied_type = { tied_hash, tied_equal, tied_copy, tied_release };
+static const wk_key_type tied_type = { tied_hash, tied_equal, tied_copy, tied_release, NULL };
 
 union key_memory {
 	char text[48];

@@ -105,7 +105,7 @@ static void custom_release(void *key)
 	free(key);
 }
 
-static const wk_key_type custom_type = { custom_hash, custom_equal, custom_copy, custom_release };
+static const wk_key_type custom_type = { custom_hash, custom_equal, custom_copy, custom_release, NULL };
 
 wk_key world_key(const struct field *field, const struct spot *spot, union key_memory *memory)
 {

@@ -80,7 +80,7 @@ WK_BEGIN
 typedef struct wk_type wk_type;   /* what kind of object: object.h */
 typedef struct wk_weak wk_weak;   /* weak handle, opaque; two handles to one object are the same pointer: weak.h */
 typedef struct wk_queue wk_queue; /* an object: wk_retain, wk_release, wk_downgrade: queue.h */
-typedef struct wk_owner wk_owner; /* reserved: who registered something */
+typedef struct wk_owner wk_owner; /* an object: a plug-in, whose registrations can be drained as one: runtime.h */
 
 /**
  * wk_strerror - the text of a status code

@@ -9,7 +9,8 @@
  *   the end              of the process (exit, return from main) or of the runtime (the last wk_runtime_shutdown), on
  *                        the thread that ends it, unless skip_at_exit: the newest first, those made meanwhile included
  *
- * or never, after wk_finalizer_detach or if its queue is closed with WK_QUEUE_DROP. At exit of the process those whose
+ * or never, after wk_finalizer_detach or if its queue is closed with WK_QUEUE_DROP. For one that has an owner,
+ * wk_owner_drain is an end too (runtime.h). At exit of the process those whose
  * object has died, but which still wait for the runner or a queue, run too. One that is running on another thread gets
  * a second to finish. _exit, quick_exit and signals run nothing.
  *
@@ -33,7 +34,7 @@ typedef struct wk_finalizer_options {
 	/* Called once, after run on the same thread, or when run never will be; must not raise. NULL: nothing to do. */
 	void (*release)(void *argument);
 	wk_queue *queue;   /* where it runs after a death; retained until then. NULL: on the runner. Closed: likewise */
-	wk_owner *owner;   /* reserved: NULL */
+	wk_owner *owner;   /* whose `run` and `release` are; NULL: the object's type's. See wk_owner_drain */
 	bool skip_at_exit; /* leave it alone at exit and shutdown */
 } wk_finalizer_options;
 

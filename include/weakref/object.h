@@ -59,7 +59,7 @@ struct wk_type {
 	size_t alignment;     /* of a payload: a power of two, at most WK_ALIGNMENT_MAX */
 	wk_type_state *state; /* never NULL, not shared between types */
 	unsigned flags;       /* WK_TYPE_... */
-	wk_owner *owner;      /* reserved: NULL */
+	wk_owner *owner;      /* of a plug-in, see WK_DEFINE_OWNED_TYPE; NULL: the program, which stays */
 	/*
 	 * Ends a payload: closes what it owns, releases what it refers to; the memory is not its business. Called
 	 * once per dead object, on the runner, on the thread that drains the object's queue, or (WK_TYPE_PROMPT) on
@@ -81,16 +81,24 @@ struct wk_type {
  * WK_DEFINE_TYPE(session_type, struct session, .destroy = session_destroy);
  * Members that are not named are zero. Strict ISO compilers want at least one: `.flags = 0`.
  */
-#define WK_DEFINE_TYPE(variable, T, ...)                                  \
-	static wk_type_state variable##_state;                            \
-	WK_QUIET_BEGIN                                                    \
-	static const wk_type variable = { .struct_size = sizeof(wk_type), \
-		.name = #T,                                               \
-		.size = sizeof(T),                                        \
-		.alignment = WK_ALIGNOF(T),                               \
-		.state = &variable##_state,                               \
-		__VA_ARGS__ };                                            \
-	WK_QUIET_END                                                      \
+#define WK_DEFINE_TYPE(variable, T, ...) WK_TYPE_DEFINITION(const wk_type, variable, T, __VA_ARGS__)
+
+/*
+ * The same for a plug-in that may be unloaded: `variable` is no constant, so that its owner (runtime.h) can be set,
+ * before the first object: variable.owner = owner. Afterwards it must not be changed.
+ */
+#define WK_DEFINE_OWNED_TYPE(variable, T, ...) WK_TYPE_DEFINITION(wk_type, variable, T, __VA_ARGS__)
+
+#define WK_TYPE_DEFINITION(qualified, variable, T, ...)             \
+	static wk_type_state variable##_state;                      \
+	WK_QUIET_BEGIN                                              \
+	static qualified variable = { .struct_size = sizeof(wk_type), \
+		.name = #T,                                         \
+		.size = sizeof(T),                                  \
+		.alignment = WK_ALIGNOF(T),                         \
+		.state = &variable##_state,                         \
+		__VA_ARGS__ };                                      \
+	WK_QUIET_END                                                \
 	WK_STATIC_ASSERT(WK_ALIGNOF(T) <= WK_ALIGNMENT_MAX, "payloads are aligned to 4096 bytes at most")
 
 /* The word in front of a payload, for memory that the program brings: wk_new_options.memory. */

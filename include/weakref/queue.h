@@ -140,6 +140,20 @@ WK_API WK_MUST_USE int wk_queue_post(
 	wk_queue *queue, void (*run)(void *argument), void *argument, void (*release)(void *argument));
 
 /**
+ * wk_queue_post_owned - wk_queue_post by a plug-in: its owner's drain waits until release(argument) has returned
+ *
+ * Ownership: as wk_queue_post; `owner` is borrowed. NULL: as wk_queue_post.
+ * Threads:   as wk_queue_post.
+ * Context:   as wk_queue_post.
+ * Progress:  as wk_queue_post.
+ * Ordering:  as wk_queue_post; who drains the owner sees what run and release did.
+ * Errors:    as wk_queue_post; WK_ESHUTDOWN also once the drain of `owner` has begun.
+ * Like:      Linux queue_work with a module reference.
+ */
+WK_API WK_MUST_USE int wk_queue_post_owned(wk_queue *queue, wk_owner *owner, void (*run)(void *argument), void *argument,
+	void (*release)(void *argument));
+
+/**
  * wk_queue_close - take the queue out of use, and decide about what is left
  *
  * Later posts fail with WK_ESHUTDOWN; destructors and callbacks that become due later go to the runner. When it returns

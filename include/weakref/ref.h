@@ -42,7 +42,7 @@ typedef struct wk_callback {
 	/* Called once, after run or when run never will be, in the same place; must not raise. NULL: nothing to do. */
 	void (*release)(void *argument);
 	wk_queue *queue; /* where both run; retained until they have. NULL: on the runner. Closed by then: likewise */
-	wk_owner *owner; /* reserved: NULL */
+	wk_owner *owner; /* whose `run` and `release` are; NULL: the object's type's. See wk_owner_drain */
 } wk_callback;
 
 typedef enum wk_kind {

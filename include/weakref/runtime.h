@@ -152,6 +152,73 @@ WK_API size_t wk_runtime_poll(size_t budget);
  */
 WK_API WK_MUST_USE int wk_barrier(uint64_t timeout_ns);
 
+/*
+ * Owners.
+ *
+ * A plug-in that is loaded with dlopen leaves its code and data in many places: types, callbacks, finalizers, posts,
+ * kinds of keys. It gives each of them its owner; then wk_owner_drain tells when nothing of it is left anywhere in the
+ * library, so that dlclose is safe.
+ *
+ *   types        WK_DEFINE_OWNED_TYPE, with `type.owner` set before its first object
+ *   callbacks    wk_callback.owner; NULL: that of the object's type
+ *   finalizers   wk_finalizer_options.owner; likewise
+ *   posts        wk_queue_post_owned
+ *   keys         wk_key_type.owner
+ *
+ * What the library cannot see is the plug-in's own to end before: its threads, its functions that others call (event
+ * loops, wk_destroy_done, a queue's `wake`: close that queue), containers with an allocator of its own, cursors.
+ */
+
+/* What still leads to an owner. */
+typedef struct wk_drain_report {
+	size_t struct_size; /* in: sizeof(wk_drain_report) */
+	uint64_t objects;   /* of its types: alive, or dead and not destroyed yet; wk_runtime_each_type tells of which types */
+	uint64_t remains;   /* of destroyed ones: what weak handles and weak reference objects keep */
+	uint64_t armed;     /* callbacks and finalizers that wait for the death of such an object */
+	uint64_t waiting;   /* callbacks and finalizers that are due, and arguments to be released, on queues or the runner */
+	uint64_t running;   /* callbacks and finalizers that run now */
+	uint64_t posts;     /* posted with wk_queue_post_owned, waiting or running */
+	uint64_t keys;      /* containers with keys of its kinds, and their entries, removed ones that have not gone yet too */
+} wk_drain_report;
+
+/**
+ * wk_owner_new - an owner, for what one plug-in or library registers
+ *
+ * Ownership: the result is an object (wk_retain, wk_release), to be released once, after it was drained: a last release
+ *            while something is registered under it stops the process. `name`, for messages, is copied; NULL: none.
+ * Threads:   any.
+ * Context:   anywhere.
+ * Progress:  as wk_new.
+ * Ordering:  none.
+ * Errors:    NULL and *status: WK_ENOMEM, WK_ESHUTDOWN.
+ * Like:      Linux struct module, g_type_module_new.
+ */
+WK_API WK_MUST_USE wk_owner *wk_owner_new(const char *name, int *status);
+
+/**
+ * wk_owner_drain - end what was registered under an owner, and wait until nothing leads to it any more
+ *
+ * From the first call on, whatever the result, nothing new can be registered under it: constructors of its types, of
+ * callbacks, finalizers and dictionaries, and posts, fail with WK_ESHUTDOWN. Callbacks and finalizers that watch objects
+ * of other owners are taken back: a callback as by wk_weakref_cancel, but without waiting; a finalizer runs, the newest
+ * first, unless it has skip_at_exit, as at the end of the process. Those that watch the owner's own objects stay. Then
+ * it waits: for these objects to be released by whoever has references to them, weak ones included; for what is posted
+ * to be run where it was posted to; for what runs to return. After WK_OK no code and no data of the owner's will be
+ * used again, and its types are no longer counted by type.
+ *
+ * Ownership: borrows `owner`. Fills `report`, as much of it as struct_size says; NULL: no report.
+ * Threads:   any; several may drain one owner. Again after WK_ETIMEDOUT, as often as need be.
+ * Context:   not in a callback, destructor, factory or read section: WK_EDEADLOCK, nothing has changed. Not on the
+ *            thread that is to drain the queue in which something waits.
+ * Progress:  runs finalizers; then waits until the deadline at most, without polling. Not a cancellation point.
+ * Ordering:  WK_OK: everything that the owner's code did is seen.
+ * Errors:    WK_OK; WK_ETIMEDOUT: the report tells what is left; WK_ESHUTDOWN: something is left that will not be run
+ *            any more, for the runtime was shut down; WK_EDEADLOCK; WK_EINVAL: `owner` is NULL, or the report's
+ *            struct_size.
+ * Like:      Linux rcu_barrier before a module's exit, Java ClassLoader unloading.
+ */
+WK_API WK_MUST_USE int wk_owner_drain(wk_owner *owner, uint64_t timeout_ns, wk_drain_report *report);
+
 /**
  * wk_runtime_stats - what the runtime has done so far
  *
@@ -170,9 +237,9 @@ WK_API void wk_runtime_stats(wk_stats *stats);
 /**
  * wk_runtime_each_type - visit every type that has had an object
  *
- * With its census, in no order; the library's own types (queues, containers) included.
+ * With its census, in no order; the library's own types (queues, containers) included; without those of drained owners.
  *
- * Ownership: `census` is borrowed for the visit.
+ * Ownership: `census` is borrowed for the visit, and a type that has an owner too.
  * Threads:   any.
  * Context:   anywhere; `visit` may call everything that its surroundings allow.
  * Progress:  runs `visit` with no lock held.

@@ -62,6 +62,7 @@ typedef struct wk_key_type {
 	bool (*equal)(const void *a, const void *b);
 	void *(*copy)(const void *key); /* on the caller's thread; NULL: no memory */
 	void (*release)(void *key);     /* of a copy: on the runner, in its own time; or NULL */
+	wk_owner *owner;                /* whose these are, see wk_owner_drain; NULL: the program's */
 } wk_key_type;
 
 typedef struct wk_value_dict_options {

@@ -33,6 +33,7 @@ typedef _Atomic(uintptr_t) wki_atomic_word;
 #define atomic_store_relaxed(p, v) (SCHED_ACCESS(p), atomic_store_explicit((p), (v), memory_order_relaxed))
 #define atomic_store_release(p, v) (SCHED_ACCESS(p), atomic_store_explicit((p), (v), memory_order_release))
 
+#define atomic_exchange_relaxed(p, v) (SCHED_ACCESS(p), atomic_exchange_explicit((p), (v), memory_order_relaxed))
 #define atomic_exchange_acquire(p, v) (SCHED_ACCESS(p), atomic_exchange_explicit((p), (v), memory_order_acquire))
 #define atomic_exchange_release(p, v) (SCHED_ACCESS(p), atomic_exchange_explicit((p), (v), memory_order_release))
 #define atomic_exchange_acq_rel(p, v) (SCHED_ACCESS(p), atomic_exchange_explicit((p), (v), memory_order_acq_rel))

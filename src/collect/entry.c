@@ -11,6 +11,7 @@
 #include "collect/hash.h"
 #include "collect/held.h"
 #include "collect/table.h"
+#include "core/owner.h"
 #include "reclaim/cache.h"
 #include "reclaim/limbo.h"
 #include "reclaim/runner.h"
@@ -71,13 +72,21 @@ void wki_entry_deallocate(const wk_allocator *allocator, void *memory, size_t si
 		wki_cache_free(memory, size);
 }
 
+static const wk_key_type *entry_key_type(const struct wki_entry *entry)
+{
+	return entry_has_extra(entry) ? entry_extra(entry)->key_type : NULL;
+}
+
 static void entry_free(struct wki_entry *entry)
 {
 	size_t bytes = entry_bytes(entry);
 	const wk_allocator *allocator = entry_has_extra(entry) ? entry_extra(entry)->allocator : NULL;
+	const wk_key_type *keys = entry_key_type(entry);
 	void *memory = entry_has_extra(entry) ? (void *)entry_extra(entry) : (void *)entry;
 
 	wki_entry_deallocate(allocator, memory, bytes);
+	if (keys != NULL)
+		wki_owner_drop_keys(keys->owner);
 }
 
 static bool entry_copy_key(struct wki_entry *entry, const struct wki_entry_form *form, wk_key key, uint64_t hash)
@@ -127,6 +136,8 @@ struct wki_entry *wki_entry_new(const struct wki_entry_form *form, enum wki_entr
 	}
 	entry->watch.detail = (uint8_t)detail;
 	entry_init(entry, role);
+	if (form->key_type != NULL)
+		wki_owner_add_keys(form->key_type->owner); /* the container holds it */
 	if (entry_copy_key(entry, form, key, hash))
 		return entry;
 	entry_free(entry);
@@ -151,9 +162,17 @@ uint64_t wki_entry_hash(const struct wki_entry *entry, uint64_t seed)
 /* The release of a copied key; NULL: there is nothing of the user's to run. */
 static void (*entry_key_release(const struct wki_entry *entry))(void *)
 {
-	return entry_has_extra(entry) && entry_extra(entry)->key_type != NULL ?
-		       entry_extra(entry)->key_type->release :
-		       NULL;
+	const wk_key_type *keys = entry_key_type(entry);
+
+	return keys != NULL ? keys->release : NULL;
+}
+
+/* Limbo runs nothing of the program's, and waits for its thread: who drains the owner of the keys would wait too. */
+static bool entry_is_the_runners(const struct wki_entry *entry)
+{
+	const wk_key_type *keys = entry_key_type(entry);
+
+	return keys != NULL && (keys->release != NULL || keys->owner != NULL);
 }
 
 void wki_entry_discard(struct wki_entry *entry)
@@ -168,7 +187,7 @@ void wki_entry_drop(struct wki_entry *entry)
 {
 	if (!wki_watch_drop_hold(&entry->watch))
 		return;
-	if (entry_key_release(entry) != NULL)
+	if (entry_is_the_runners(entry))
 		wki_runner_after_grace(wki_tag(&entry->link, WKI_KIND_ENTRY));
 	else
 		wki_limbo_retire(wki_tag(&entry->link, WKI_KIND_ENTRY), entry_bytes(entry));
@@ -185,6 +204,15 @@ bool wki_entry_hold(struct wki_entry *entry)
 			return true;
 	}
 	return false;
+}
+
+void wki_entry_unwatch_rcu(struct wki_entry *entry)
+{
+	const wk_key_type *keys = entry_key_type(entry);
+
+	wki_control_unwatch_rcu(entry->control);
+	if (keys != NULL && keys->owner != NULL)
+		wki_control_prune_rcu(entry->control); /* as litter it would keep the owner for as long as its object lives */
 }
 
 bool wki_entry_same_entry(const struct wki_entry *entry, uint64_t hash, const void *other)
@@ -241,24 +269,25 @@ static void entry_key_released(void *entry)
 	entry_free(entry);
 }
 
+static void entry_release_key(struct wki_entry *entry)
+{
+	wki_callback_enter();
+	pthread_cleanup_push(entry_key_released, entry);
+	entry_key_release(entry)(entry->key.custom.copy);
+	pthread_cleanup_pop(1);
+}
+
 void wki_entry_reclaim(struct wki_link *link)
 {
 	struct wki_entry *entry = (struct wki_entry *)(void *)link;
-	void (*release)(void *) = entry_key_release(entry);
 
 	/* ENT-7 relaxed; pairs: none; weaker: not possible; check: api/key_dict_test (there is a hold of ours, or none of anybody's) */
-	if (wki_entry_has_held(entry) && atomic_load_relaxed(&entry->watch.holds) != 0) {
+	if (wki_entry_has_held(entry) && atomic_load_relaxed(&entry->watch.holds) != 0)
 		wki_held_settle(entry);
-		return;
-	}
-	if (release == NULL) {
+	else if (entry_key_release(entry) != NULL)
+		entry_release_key(entry);
+	else
 		entry_free(entry);
-		return;
-	}
-	wki_callback_enter();
-	pthread_cleanup_push(entry_key_released, entry);
-	release(entry->key.custom.copy);
-	pthread_cleanup_pop(1);
 }
 
 static struct wki_entry *entry_of_watch(struct wki_watch *watch)

@@ -117,6 +117,9 @@ void wki_entry_drop(struct wki_entry *entry);
 /* wki_entry_hold - one hold more, by somebody in a read section; false: there is none left to add to */
 bool wki_entry_hold(struct wki_entry *entry);
 
+/* wki_entry_unwatch_rcu - of a weak one whose end the caller has won, in this section: it may leave its object's list */
+void wki_entry_unwatch_rcu(struct wki_entry *entry);
+
 /* wki_entry_same_entry - of the same container: a wki_same_key whose key is an entry */
 bool wki_entry_same_entry(const struct wki_entry *entry, uint64_t hash, const void *other);
 

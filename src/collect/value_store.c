@@ -138,7 +138,7 @@ static bool store_end_rcu(struct wki_store *store, struct wki_entry *there)
 	if (!wki_entry_end(there))
 		return false;
 	if (store_is_weak(store))
-		wki_control_unwatch_rcu(there->control);
+		wki_entry_unwatch_rcu(there);
 	else
 		store->replaced = there->control;
 	return true;

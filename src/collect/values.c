@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 
+#include "core/owner.h"
 #include "reclaim/limbo.h"
 #include "reclaim/runner.h"
 #include "sync/rcu.h"
@@ -22,7 +23,7 @@ static void value_ended_rcu(struct wki_removal *removal, struct wki_entry *entry
 	if (removal->dict->values == WK_VALUES_WEAK) {
 		if (removal->wants)
 			removal->object = wki_control_upgrade(control);
-		wki_control_unwatch_rcu(control);
+		wki_entry_unwatch_rcu(entry);
 	} else if (removal->wants) {
 		removal->object = wki_payload_of(control, wki_count_peek(&control->count));
 	} else {
@@ -270,6 +271,8 @@ static void value_finish(struct wki_deferred *ending)
 	struct wki_thread *thread = wki_thread_self();
 
 	wki_table_destroy(&dict->table);
+	if (dict->form.key_type != NULL)
+		wki_owner_drop_keys(dict->form.key_type->owner);
 	if (thread != NULL)
 		wki_limbo_seal(thread); /* its entries: the runner may not retire anything else for long */
 	wk_destroy_done(dict);
@@ -340,8 +343,15 @@ static int value_options_check(const wk_value_dict_options *options)
 static int value_init(struct wk_value_dict *dict, const wk_value_dict_options *options)
 {
 	struct wki_control *control = wki_control_of(dict);
-	int code = wki_table_init(&dict->table, control, options->allocator, options->expected);
+	wk_owner *owner = options->keys == WK_KEYS_CUSTOM ? options->key_type->owner : NULL;
+	int code;
 
+	if (!wki_owner_hold(owner))
+		return WK_ESHUTDOWN;
+	code = wki_table_init(&dict->table, control, options->allocator, options->expected);
+	if (code >= 0)
+		wki_owner_add_keys(owner);
+	wki_owner_drop(owner);
 	if (code < 0)
 		return code;
 	dict->form.keys = options->keys;

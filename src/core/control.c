@@ -16,6 +16,7 @@
 
 #include "base/memory.h"
 #include "core/census.h"
+#include "core/owner.h"
 #include "reclaim/backlog.h"
 #include "reclaim/limbo.h"
 #include "reclaim/runner.h"
@@ -93,10 +94,12 @@ static void control_free(struct wki_control *control)
 	bool apart = control_is_apart(control), extra = (wki_control_meta(control) & WKI_EXTRA) != 0;
 	struct wki_layout layout = wki_control_layout(control->type, wki_control_size(control), extra, apart);
 	const wk_type *type = control->type;
+	wk_owner *owner = type->owner;
 
 	if (!apart)
 		control->end.back = 0; /* a release too many is seen, as long as the memory is not used again */
 	wki_block_free(type, (char *)control - layout.front, &layout);
+	wki_owner_drop(owner); /* the type may be gone */
 }
 
 /* The strong side gives its units up last of all, and no grant is late any more then. */
@@ -176,6 +179,7 @@ static void control_destroyed(void *control)
 void wki_control_destroy(struct wki_control *control)
 {
 	void *payload = wki_payload_of(control, wki_count_peek(&control->count));
+	wk_owner *owner = control->type->owner;
 
 	/* CTL-3 relaxed; pairs: none; weaker: not possible; check: api/runtime_test (statistics) */
 	(void)atomic_fetch_add_relaxed(&control_destroys, 1);
@@ -183,8 +187,10 @@ void wki_control_destroy(struct wki_control *control)
 	if (control->type->flags & WK_TYPE_ASYNC_DESTROY) {
 		/* CTL-8 relaxed; pairs: none; weaker: not possible; check: api/object_destroy_test (nobody else's but those who prune) */
 		(void)atomic_fetch_or_relaxed(&control->count.meta, WKI_ENDING);
+		wki_owner_add(owner);
 		control->type->destroy(payload); /* the object may be gone when it returns */
 		wki_callback_leave();
+		wki_owner_drop(owner);
 		return;
 	}
 	pthread_cleanup_push(control_destroyed, control);
@@ -240,10 +246,14 @@ void wki_control_reclaim(struct wki_link *link)
 /* Nothing is left to run: the memory, after a grace period if somebody may be looking. */
 static void control_retire_memory(struct wki_control *control, bool borrowed)
 {
-	if (borrowed)
-		wki_limbo_retire(wki_tag(&control->link, WKI_KIND_OBJECT), control_bytes(control));
-	else
+	wki_tagged tagged = wki_tag(&control->link, WKI_KIND_OBJECT);
+
+	if (!borrowed)
 		wki_control_finish(control);
+	else if (control->type->owner == NULL)
+		wki_limbo_retire(tagged, control_bytes(control));
+	else
+		wki_runner_after_grace(tagged); /* limbo waits for its thread, and who drains the owner would wait too */
 }
 
 /*
@@ -359,8 +369,13 @@ static void control_watch_leave(struct wki_watch *watch)
 	wki_watch_handlers[watch->kind].leave(watch);
 }
 
+void wki_control_prune_rcu(struct wki_control *control)
+{
+	wki_watch_prune(&control->watches, &control->count.meta, control_watch_leave);
+}
+
 void wki_control_unwatch_rcu(struct wki_control *control)
 {
 	if (wki_watch_littered(&control->count.meta))
-		wki_watch_prune(&control->watches, &control->count.meta, control_watch_leave);
+		wki_control_prune_rcu(control);
 }

@@ -201,6 +201,8 @@ static inline void wki_control_watch(struct wki_control *control, struct wki_wat
  * watch was found live: counts the litter and prunes when it is due
  */
 void wki_control_unwatch_rcu(struct wki_control *control);
+/* wki_control_prune_rcu - after that: prune whether it is due or not, unless somebody is at it */
+void wki_control_prune_rcu(struct wki_control *control);
 
 /* wki_control_release - `many` strong references less: what wk_release does */
 void wki_control_release(struct wki_control *control, uint64_t many);

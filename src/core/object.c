@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "core/census.h"
 #include "core/control.h"
+#include "core/owner.h"
 #include "reclaim/backlog.h"
 #include "reclaim/service.h"
 #include "reclaim/thread.h"
@@ -124,25 +125,40 @@ static struct wki_control *object_make(const wk_type *type, const wk_new_options
 	return control;
 }
 
+/* The type's owner, if it has one, is held; the control block keeps the hold. */
+static inline struct wki_control *object_try(const wk_type *type, const wk_new_options *options, int *code)
+{
+	size_t size = options->size != 0 ? options->size : type->size;
+	struct wki_control *control;
+
+	*code = object_check(type, options, size);
+	if (unlikely(*code < 0))
+		return NULL;
+	control = object_make(type, options, size);
+	if (unlikely(control == NULL)) {
+		*code = WK_ENOMEM;
+		return NULL;
+	}
+	if (unlikely(((uintptr_t)control & ~WKI_BACK_MASK) != 0))
+		wki_stop("objects need addresses below 2^48 without tags, this allocator gives %p", (void *)control);
+	wki_census_created(type);
+	return control;
+}
+
 static inline void *object_new(const wk_type *type, const wk_new_options *options, int *status)
 {
 	struct wki_control *control;
-	size_t size;
 	int code;
 
 	if (unlikely(type == NULL))
 		return object_fail(status, WK_EINVAL);
-	size = options->size != 0 ? options->size : type->size;
-	code = object_check(type, options, size);
-
-	if (unlikely(code < 0))
+	if (unlikely(!wki_owner_hold(type->owner)))
+		return object_fail(status, WK_ESHUTDOWN);
+	control = object_try(type, options, &code);
+	if (unlikely(control == NULL)) {
+		wki_owner_drop(type->owner);
 		return object_fail(status, code);
-	control = object_make(type, options, size);
-	if (unlikely(control == NULL))
-		return object_fail(status, WK_ENOMEM);
-	if (unlikely(((uintptr_t)control & ~WKI_BACK_MASK) != 0))
-		wki_stop("objects need addresses below 2^48 without tags, this allocator gives %p", (void *)control);
-	wki_census_created(type);
+	}
 	if (status != NULL)
 		*status = WK_OK;
 	return wki_payload_of(control, wki_count_peek(&control->count));

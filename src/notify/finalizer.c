@@ -15,6 +15,7 @@
 
 #include "core/control.h"
 #include "notify/finalizer.h"
+#include "notify/member.h"
 #include "notify/registration.h"
 #include "reclaim/thread.h"
 #include "sync/rcu.h"
@@ -25,6 +26,7 @@
 struct wk_finalizer {
 	struct wki_registration registration; /* flag: to be run at exit */
 	int (*run)(void *argument);
+	wk_owner *owner; /* as it was asked for */
 	struct wk_finalizer *older, *newer; /* under the registry's lock */
 };
 
@@ -73,9 +75,12 @@ static int finalizer_run(struct wki_registration *registration)
 	return finalizer_of(registration)->run(registration->argument);
 }
 
+static void finalizer_withdraw(struct wki_registration *registration);
+
 static const struct wki_registration_kind finalizer_registration = {
 	.run = finalizer_run,
 	.over = finalizer_over,
+	.withdraw = finalizer_withdraw,
 	.failure = "a finalizer failed",
 };
 
@@ -105,6 +110,18 @@ static bool finalizer_is_at_exit(const wk_finalizer *finalizer)
 {
 	/* FIN-1 relaxed; pairs: none; weaker: not possible; check: api/finalizer_test */
 	return atomic_load_relaxed((wki_atomic_u32 *)(uintptr_t)&finalizer->registration.flag) != 0;
+}
+
+/* The end of its owner is for it what the end of the process is for others. */
+static void finalizer_withdraw(struct wki_registration *registration)
+{
+	wk_finalizer *finalizer = finalizer_of(registration);
+
+	if (!finalizer_is_at_exit(finalizer))
+		(void)wk_finalizer_detach(finalizer);
+	else if (finalizer_take_to_run(finalizer))
+		(void)wki_registration_run(registration, true);
+	wk_finalizer_release(finalizer);
 }
 
 /* The end. */
@@ -196,7 +213,8 @@ void wki_finalizers_leave_at_exit(bool leave)
 
 /* The public calls. */
 
-static wk_finalizer *finalizer_make(struct wki_control *control, const wk_finalizer_options *options)
+static wk_finalizer *finalizer_make(struct wki_control *control, const wk_finalizer_options *options,
+				    struct wki_member *member)
 {
 	wk_finalizer *finalizer = wki_registration_allocate(sizeof(*finalizer));
 	struct wki_registration *registration;
@@ -208,46 +226,67 @@ static wk_finalizer *finalizer_make(struct wki_control *control, const wk_finali
 	registration->argument = options->argument;
 	registration->release = options->release;
 	registration->queue = options->queue;
+	registration->member = member;
 	finalizer->run = options->run;
+	finalizer->owner = options->owner;
 	wk_finalizer_set_at_exit(finalizer, !options->skip_at_exit);
 	wki_registration_begin(registration, WKI_WATCH_FINALIZER, WKI_CALL_ARMED, control);
 	return finalizer;
 }
 
-/* Into the registry, and have the process call us when it ends; false: no memory for that. */
-static bool finalizer_register(wk_finalizer *finalizer)
+/*
+ * Into the registry, having the process call us when it ends (WK_ENOMEM: no memory for that), and into its owner's list
+ * (WK_ESHUTDOWN: closed meanwhile). Who withdraws it at once waits for our lock before it is over.
+ */
+static int finalizer_register(wk_finalizer *finalizer)
 {
-	bool registered;
+	int status = WK_OK;
 
 	pthread_mutex_lock(&finalizers.lock);
 	if (!finalizers.handler)
 		finalizers.handler = atexit(finalizers_at_exit) == 0;
-	registered = finalizers.handler;
-	if (registered)
+	if (!finalizers.handler)
+		status = WK_ENOMEM;
+	else if (!wki_registration_join(&finalizer->registration))
+		status = WK_ESHUTDOWN;
+	else
 		finalizer_enlist_locked(finalizer);
 	pthread_mutex_unlock(&finalizers.lock);
-	return registered;
+	return status;
 }
 
-static wk_finalizer *finalizer_new(struct wki_control *control, const wk_finalizer_options *options)
+static wk_finalizer *finalizer_own(struct wki_control *control, const wk_finalizer_options *options,
+				   struct wki_member *member, int *status)
 {
-	wk_finalizer *finalizer = finalizer_make(control, options);
+	wk_finalizer *finalizer = finalizer_make(control, options, member);
 
-	if (finalizer == NULL)
-		return NULL;
-	if (!finalizer_register(finalizer)) {
-		wk_release(options->queue);
-		wki_registration_free(&finalizer->registration.link);
-		return NULL;
+	*status = finalizer == NULL ? WK_ENOMEM : finalizer_register(finalizer);
+	if (*status == WK_OK) {
+		wki_control_watch(control, &finalizer->registration.watch);
+		return finalizer;
 	}
-	wki_control_watch(control, &finalizer->registration.watch);
+	if (finalizer != NULL)
+		wki_registration_undo(&finalizer->registration);
+	return NULL;
+}
+
+static wk_finalizer *finalizer_new(struct wki_control *control, const wk_finalizer_options *options, int *status)
+{
+	struct wki_member *member;
+	wk_finalizer *finalizer;
+
+	*status = wki_member_new(wki_registration_owner(control, options->owner), &member);
+	if (*status < 0)
+		return NULL;
+	finalizer = finalizer_own(control, options, member, status);
+	if (finalizer == NULL)
+		wki_member_discard(member);
 	return finalizer;
 }
 
 wk_finalizer *wk_finalizer_new(const void *object, const wk_finalizer_options *options, int *status)
 {
 	struct wki_control *control;
-	wk_finalizer *finalizer = NULL;
 	int unused;
 
 	if (status == NULL)
@@ -259,10 +298,7 @@ wk_finalizer *wk_finalizer_new(const void *object, const wk_finalizer_options *o
 		*status = WK_EINVAL;
 		return NULL;
 	}
-	finalizer = finalizer_new(control, options);
-	if (finalizer == NULL)
-		*status = WK_ENOMEM;
-	return finalizer;
+	return finalizer_new(control, options, status);
 }
 
 int wk_finalizer_call(wk_finalizer *finalizer, int *result)
@@ -312,6 +348,7 @@ void *wk_finalizer_peek(const wk_finalizer *finalizer, wk_finalizer_options *opt
 			.argument = registration->argument,
 			.release = registration->release,
 			.queue = registration->queue,
+			.owner = finalizer->owner,
 			.skip_at_exit = !finalizer_is_at_exit(finalizer),
 		};
 	}

@@ -24,6 +24,7 @@
 
 #include "base/memory.h"
 #include "core/control.h"
+#include "core/owner.h"
 #include "notify/registration.h"
 #include "reclaim/grace.h"
 #include "reclaim/mailbox.h"
@@ -52,6 +53,7 @@ struct queue_post {
 	void (*run)(void *argument);
 	void *argument;
 	void (*release)(void *argument);
+	wk_owner *owner; /* held; NULL: the program */
 };
 
 static wki_atomic_u64 queue_pending, queue_run;
@@ -141,6 +143,17 @@ static struct queue_post *queue_post_of(struct wki_deferred *deferred)
 	return (struct queue_post *)(void *)deferred;
 }
 
+static void queue_post_free(struct queue_post *post)
+{
+	wk_owner *owner = post->owner;
+
+	wki_cache_free(post, sizeof(*post));
+	if (owner == NULL)
+		return;
+	wki_owner_count(&owner->posts, (uint64_t)-1);
+	wki_owner_drop(owner);
+}
+
 /* The post is over, also when its run has ended the thread. */
 static void queue_post_over(void *argument)
 {
@@ -149,7 +162,7 @@ static void queue_post_over(void *argument)
 	if (post->release != NULL)
 		post->release(post->argument);
 	wki_callback_leave();
-	wki_cache_free(post, sizeof(*post));
+	queue_post_free(post);
 }
 
 static void queue_post_run(struct wki_deferred *deferred)
@@ -164,20 +177,37 @@ static void queue_post_run(struct wki_deferred *deferred)
 	pthread_cleanup_pop(1);
 }
 
-int wk_queue_post(wk_queue *queue, void (*run)(void *argument), void *argument, void (*release)(void *argument))
+/* The owner is held: the post takes the hold over, also if it fails. */
+static int queue_post(wk_queue *queue, const struct queue_post *wanted)
 {
-	struct queue_post *post;
+	struct queue_post *post = wki_cache_allocate(sizeof(*post));
+
+	if (post == NULL) {
+		wki_owner_drop(wanted->owner);
+		return WK_ENOMEM;
+	}
+	*post = *wanted;
+	if (post->owner != NULL)
+		wki_owner_count(&post->owner->posts, 1);
+	if (queue_put(queue, wki_tag(&post->deferred.link, WKI_KIND_DEFERRED)))
+		return WK_OK;
+	queue_post_free(post);
+	return WK_ESHUTDOWN;
+}
+
+int wk_queue_post_owned(wk_queue *queue, wk_owner *owner, void (*run)(void *argument), void *argument,
+			void (*release)(void *argument))
+{
+	const struct queue_post post = { { { 0 }, queue_post_run }, run, argument, release, owner };
 
 	if (queue == NULL || run == NULL)
 		return WK_EINVAL;
-	post = wki_cache_allocate(sizeof(*post));
-	if (post == NULL)
-		return WK_ENOMEM;
-	*post = (struct queue_post){ { { 0 }, queue_post_run }, run, argument, release };
-	if (queue_put(queue, wki_tag(&post->deferred.link, WKI_KIND_DEFERRED)))
-		return WK_OK;
-	wki_cache_free(post, sizeof(*post));
-	return WK_ESHUTDOWN;
+	return wki_owner_hold(owner) ? queue_post(queue, &post) : WK_ESHUTDOWN;
+}
+
+int wk_queue_post(wk_queue *queue, void (*run)(void *argument), void *argument, void (*release)(void *argument))
+{
+	return wk_queue_post_owned(queue, NULL, run, argument, release);
 }
 
 /* What happens to an item: run here, handed to the runner, or dropped. */

@@ -13,6 +13,7 @@
 
 #include "base/memory.h"
 #include "core/control.h"
+#include "notify/member.h"
 #include "notify/registration.h"
 #include "reclaim/thread.h"
 #include "sync/rcu.h"
@@ -36,14 +37,22 @@ static int ref_run(struct wki_registration *registration)
 	return ref->run(ref, registration->argument);
 }
 
+static void ref_withdraw(struct wki_registration *registration)
+{
+	(void)wki_registration_disarm(registration);
+	wk_weakref_release(ref_of(registration));
+}
+
 static const struct wki_registration_kind ref_registration = {
 	.run = ref_run,
+	.withdraw = ref_withdraw,
 	.failure = "the callback of a weak reference failed",
 };
 
 /* Constructors. */
 
-static wk_weakref *ref_make(struct wki_control *control, const wk_callback *callback, size_t data_size)
+static wk_weakref *ref_make(struct wki_control *control, const wk_callback *callback, size_t data_size,
+			    struct wki_member *member)
 {
 	size_t bytes = sizeof(wk_weakref) + data_size;
 	wk_weakref *ref = bytes < data_size ? NULL : wki_registration_allocate(bytes);
@@ -54,6 +63,7 @@ static wk_weakref *ref_make(struct wki_control *control, const wk_callback *call
 	registration = &ref->registration;
 	registration->kind = &ref_registration;
 	registration->watch.detail = WK_KIND_REF;
+	registration->member = member;
 	if (callback != NULL) {
 		registration->argument = callback->argument;
 		registration->release = callback->release;
@@ -110,11 +120,46 @@ static wk_weakref *ref_shared(struct wki_control *control)
 	first = wki_watch_first(&control->watches);
 	ref = ref_find_shared_rcu(first, NULL);
 	if (ref == NULL) {
-		ref = ref_make(control, NULL, 0);
+		ref = ref_make(control, NULL, 0, NULL);
 		if (ref != NULL)
 			ref = ref_share_rcu(control, first, ref);
 	}
 	wki_read_unlock();
+	return ref;
+}
+
+/* One that nobody shares. */
+static wk_weakref *ref_own(struct wki_control *control, const wk_callback *callback, size_t data_size,
+			   struct wki_member *member, int *status)
+{
+	wk_weakref *ref = ref_make(control, callback, data_size, member);
+
+	if (ref == NULL) {
+		*status = WK_ENOMEM;
+	} else if (!wki_registration_join(&ref->registration)) {
+		*status = WK_ESHUTDOWN;
+		wki_registration_undo(&ref->registration);
+		ref = NULL;
+	} else {
+		wki_control_watch(control, &ref->registration.watch);
+	}
+	return ref;
+}
+
+static wk_weakref *ref_with_callback(struct wki_control *control, const wk_callback *callback, size_t data_size, int *status)
+{
+	struct wki_member *member;
+	wk_weakref *ref;
+
+	if (callback->run == NULL)
+		*status = WK_EINVAL;
+	else
+		*status = wki_member_new(wki_registration_owner(control, callback->owner), &member);
+	if (*status < 0)
+		return NULL;
+	ref = ref_own(control, callback, data_size, member, status);
+	if (ref == NULL)
+		wki_member_discard(member);
 	return ref;
 }
 
@@ -125,17 +170,11 @@ static wk_weakref *ref_new(const void *object, const wk_callback *callback, size
 
 	if (control == NULL)
 		return NULL;
-	if (callback != NULL && callback->run == NULL) {
-		*status = WK_EINVAL;
-		return NULL;
-	}
-	if (callback == NULL && data_size == 0) {
-		ref = ref_shared(control);
-	} else {
-		ref = ref_make(control, callback, data_size);
-		if (ref != NULL)
-			wki_control_watch(control, &ref->registration.watch);
-	}
+	if (callback != NULL)
+		return ref_with_callback(control, callback, data_size, status);
+	if (data_size != 0)
+		return ref_own(control, NULL, data_size, NULL, status);
+	ref = ref_shared(control);
 	if (ref == NULL)
 		*status = WK_ENOMEM;
 	return ref;

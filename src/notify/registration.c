@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/control.h"
+#include "notify/member.h"
 #include "notify/queue.h"
 #include "reclaim/cache.h"
 #include "reclaim/limbo.h"
@@ -48,6 +49,11 @@ void *wki_registration_allocate(size_t bytes)
 	return registration;
 }
 
+wk_owner *wki_registration_owner(const struct wki_control *control, wk_owner *owner)
+{
+	return owner != NULL ? owner : control->type->owner;
+}
+
 void wki_registration_begin(struct wki_registration *registration, uint8_t watch_kind, enum wki_call call,
 			    struct wki_control *control)
 {
@@ -61,6 +67,17 @@ void wki_registration_begin(struct wki_registration *registration, uint8_t watch
 	wk_retain(registration->queue);
 	/* Who posts looks at the queue in a read section, and its last reference may go with what he posts. */
 	wki_control_borrow(wki_control_of(registration->queue));
+}
+
+bool wki_registration_join(struct wki_registration *registration)
+{
+	return registration->member == NULL || wki_member_join(registration->member, registration);
+}
+
+void wki_registration_undo(struct wki_registration *registration)
+{
+	wk_release(registration->queue);
+	wki_registration_free(&registration->link);
 }
 
 void wki_registration_post(struct wki_registration *registration)
@@ -93,6 +110,8 @@ void wki_registration_end(struct wki_registration *registration)
 	}
 	if (registration->kind->over != NULL)
 		registration->kind->over(registration);
+	if (registration->member != NULL)
+		wki_member_leave(registration->member);
 	wki_registration_drop_call(registration);
 }
 
@@ -137,7 +156,12 @@ bool wki_registration_wait(struct wki_registration *registration, uint64_t deadl
 
 void wki_registration_retire(struct wki_registration *registration)
 {
-	wki_limbo_retire(wki_tag(&registration->link, WKI_KIND_REGISTRATION), registration->bytes);
+	wki_tagged tagged = wki_tag(&registration->link, WKI_KIND_REGISTRATION);
+
+	if (registration->control->type->owner == NULL)
+		wki_limbo_retire(tagged, registration->bytes);
+	else
+		wki_runner_after_grace(tagged); /* it keeps a control block whose owner is waited for */
 }
 
 void wki_registration_free(struct wki_link *link)

@@ -49,12 +49,14 @@ enum wki_call {
 #define WKI_HOLD_USER 4u
 
 struct wki_control;
+struct wki_member;
 struct wki_registration;
 
 /* What differs. */
 struct wki_registration_kind {
 	int (*run)(struct wki_registration *registration);   /* the program's function; below 0: it failed */
 	void (*over)(struct wki_registration *registration); /* nothing will run any more; NULL: nothing to do */
+	void (*withdraw)(struct wki_registration *registration); /* its owner ends; takes a user, and the call back if it is ARMED */
 	const char *failure;                                 /* what the error hook is told when run failed */
 };
 
@@ -71,6 +73,7 @@ struct wki_registration {
 	void *argument;
 	void (*release)(void *argument); /* NULL: nothing to release */
 	wk_queue *queue;                 /* owned while CALL is held; NULL: the runner */
+	struct wki_member *member;       /* its owner's, until the argument is released; NULL: it has no owner */
 };
 
 /* The ends: registration.c, and the explorer's own. */
@@ -176,8 +179,8 @@ static inline bool wki_registration_disarm(struct wki_registration *registration
 {
 	if (!wki_registration_move(registration, WKI_CALL_ARMED, WKI_CALL_CANCELLED))
 		return false;
-	if (registration->release != NULL)
-		wki_registration_post(registration); /* the program's code runs where the call would have */
+	if (registration->release != NULL || registration->member != NULL)
+		wki_registration_post(registration); /* the program's code runs where the call would have, and no lock is taken here */
 	else
 		wki_registration_end(registration);
 	return true;
@@ -253,14 +256,20 @@ static inline bool wki_registration_take_posted(struct wki_registration *registr
 
 /* wki_registration_target - what a new registration is to watch; NULL and *status: no such object, or not now */
 struct wki_control *wki_registration_target(const void *object, int *status);
+/* wki_registration_owner - whose a callback is that `owner` was asked for (NULL: nobody) */
+wk_owner *wki_registration_owner(const struct wki_control *control, wk_owner *owner);
 
 /*
  * wki_registration_allocate - a block of so many bytes, zeroed; NULL: no memory
- * wki_registration_begin - kind, argument, release and queue are filled in: complete the rest, put it on no list yet
+ * wki_registration_begin - kind, argument, release, queue and member are filled in: complete the rest, put it on no list yet
+ * wki_registration_join - after that: its owner may withdraw it from now on; false: the owner is closed meanwhile
+ * wki_registration_undo - of one that has begun and that nobody has seen; its member is left to the caller
  */
 void *wki_registration_allocate(size_t bytes);
 void wki_registration_begin(struct wki_registration *registration, uint8_t watch_kind, enum wki_call call,
 			    struct wki_control *control);
+bool wki_registration_join(struct wki_registration *registration);
+void wki_registration_undo(struct wki_registration *registration);
 
 /* wki_registration_wait - until it is no longer RUNNING (true) or the deadline has passed (false); by a holder */
 bool wki_registration_wait(struct wki_registration *registration, uint64_t deadline);

@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "core/census.h"
 #include "core/control.h"
+#include "core/owner.h"
 #include "notify/finalizer.h"
 #include "notify/queue.h"
 #include "notify/registration.h"
@@ -63,7 +64,7 @@ static void runtime_use(const wk_runtime_options *options)
 	wki_backlog_set_marks(&marks);
 	wki_service_set_error_hook(options->on_error, options->on_error_context);
 	wki_finalizers_leave_at_exit(options->leave_finalizers_at_exit);
-	if (wki_census_types() == NULL)
+	if (wki_census_is_empty())
 		wki_memory_use(options->allocator);
 }
 
@@ -72,7 +73,7 @@ static int runtime_check(const wk_runtime_options *options)
 	if (options->struct_size < sizeof(*options) || (unsigned)options->thread > WK_THREAD_NONE)
 		return WK_EINVAL;
 	/* Blocks go back to where they came from: the allocator is for good once there is an object. */
-	if (options->allocator != NULL && wki_census_types() != NULL && !wki_memory_is(options->allocator))
+	if (options->allocator != NULL && !wki_census_is_empty() && !wki_memory_is(options->allocator))
 		return WK_EINVAL;
 	return WK_OK;
 }
@@ -260,12 +261,12 @@ static int runtime_quiesce(uint64_t deadline)
 	return WK_OK;
 }
 
-/* Sums over all types. */
+/* Sums over all types, those included that left with their owner. */
 struct runtime_sums {
 	uint64_t created, destroyed;
 };
 
-static void runtime_sum(const wk_type *type, const wk_census *census, void *context)
+static void runtime_sum_type(const wk_type *type, const wk_census *census, void *context)
 {
 	struct runtime_sums *sums = context;
 
@@ -274,16 +275,25 @@ static void runtime_sum(const wk_type *type, const wk_census *census, void *cont
 	sums->destroyed += census->destroyed;
 }
 
+static struct runtime_sums runtime_sum(void)
+{
+	uint64_t departed = wki_census_departed();
+	struct runtime_sums sums = { departed, departed };
+
+	wk_runtime_each_type(runtime_sum_type, &sums);
+	return sums;
+}
+
 static void runtime_report(wk_shutdown_report *report)
 {
-	struct runtime_sums sums = { 0 };
 	struct wki_backlog_figures backlog;
+	struct runtime_sums sums;
 	size_t size;
 
 	if (report == NULL)
 		return;
 	size = report->struct_size;
-	wk_runtime_each_type(runtime_sum, &sums);
+	sums = runtime_sum();
 	wki_backlog_read(&backlog);
 	*report = (wk_shutdown_report){
 		.struct_size = size,
@@ -312,6 +322,7 @@ static int runtime_shutdown_locked(uint64_t deadline, wk_shutdown_report *report
 	status = runtime_quiesce(deadline);
 	wki_service_end(deadline);
 	wki_event_signal(&runtime_passed); /* whoever waits in a barrier waits in vain */
+	wki_event_signal(&wki_owner_freed); /* and who drains an owner */
 	runtime_report(report);
 	return status;
 }
@@ -336,7 +347,7 @@ void wk_runtime_each_type(void (*visit)(const wk_type *type, const wk_census *ce
 	const wk_type *type;
 	wk_census census;
 
-	for (type = wki_census_types(); type != NULL; type = wki_type_state_of(type)->next) {
+	for (type = wki_census_first(); type != NULL; type = wki_census_next(type)) {
 		census = (wk_census){ .struct_size = sizeof(census) };
 		wki_census_read(type, &census.created, &census.destroyed);
 		visit(type, &census, context);
@@ -357,14 +368,14 @@ static uint64_t runtime_threads(void)
 
 void wk_runtime_stats(wk_stats *stats)
 {
-	struct runtime_sums sums = { 0 };
 	struct wki_backlog_figures backlog;
 	struct wki_runner_figures runner;
+	struct runtime_sums sums;
 	wk_stats now;
 
 	if (stats == NULL || stats->struct_size == 0)
 		return;
-	wk_runtime_each_type(runtime_sum, &sums);
+	sums = runtime_sum();
 	wki_backlog_read(&backlog);
 	wki_runner_read(&runner);
 	now = (wk_stats){

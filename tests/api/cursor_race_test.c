@@ -241,7 +241,7 @@ static void *copy_text(const void *key)
 
 static void test_promise_15_ties(void **state)
 {
-	static const wk_key_type texts = { poor_hash, same_text, copy_text, free };
+	static const wk_key_type texts = { poor_hash, same_text, copy_text, free, NULL };
 	const wk_value_dict_options options = {
 		.struct_size = sizeof(options), .keys = WK_KEYS_CUSTOM, .key_type = &texts, .values = WK_VALUES_STRONG
 	};

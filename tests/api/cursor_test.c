@@ -463,8 +463,8 @@ static void *copy_text(const void *key)
 	return strdup(key);
 }
 
-static const wk_key_type constant_keys = { constant_hash, same_text, copy_text, free };
-static const wk_key_type poor_keys = { poor_hash, same_text, copy_text, free };
+static const wk_key_type constant_keys = { constant_hash, same_text, copy_text, free, NULL };
+static const wk_key_type poor_keys = { poor_hash, same_text, copy_text, free, NULL };
 
 static wk_key text_of(char *text, unsigned i)
 {

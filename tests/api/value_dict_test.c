@@ -97,7 +97,7 @@ static void *key_copy(const void *key)
 
 static void test_new_refuses(void **state)
 {
-	const wk_key_type whole = { key_hash, key_equal, key_copy, free };
+	const wk_key_type whole = { key_hash, key_equal, key_copy, free, NULL };
 	const wk_value_dict_options fine = { .struct_size = sizeof(fine) };
 	wk_value_dict_options options;
 	wk_key_type part;
@@ -623,7 +623,7 @@ static void counted_release(void *key)
 	free(key);
 }
 
-static const wk_key_type string_keys = { key_hash, key_equal, counted_copy, counted_release };
+static const wk_key_type string_keys = { key_hash, key_equal, counted_copy, counted_release, NULL };
 
 static void test_custom_keys(void **state)
 {

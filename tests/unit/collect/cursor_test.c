@@ -271,7 +271,7 @@ static void tied_release(void *key)
 	free(key);
 }
 
-static const wk_key_type tied_keys = { tied_hash, tied_equal, tied_copy, tied_release };
+static const wk_key_type tied_keys = { tied_hash, tied_equal, tied_copy, tied_release, NULL };
 
 static void put_tied(wk_value_dict *dict, unsigned first, unsigned end, int expected)
 {

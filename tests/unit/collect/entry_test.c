@@ -35,7 +35,7 @@ static void text_release(void *key)
 	free(key);
 }
 
-static const wk_key_type text_keys = { text_hash, text_equal, text_copy, text_release };
+static const wk_key_type text_keys = { text_hash, text_equal, text_copy, text_release, NULL };
 
 static struct wki_entry *entry_of(const struct wki_entry_form *form, enum wki_entry_role role, wk_key key, uint64_t hash)
 {
