@@ -81,10 +81,12 @@ static void on_prepare(uv_prepare_t *prepare)
 static void on_wake(uv_async_t *wake)
 {
 	struct loop *loop = wake->data;
+	bool stop = atomic_load(&loop->stop) && !loop->stopping;
 
-	wk_queue_drain(loop->queue, DRAIN_BUDGET); /* what it leaves behind wakes us again */
+	/* What it leaves behind wakes us again. To be dropped, connections that came before the stop must be known. */
+	wk_queue_drain(loop->queue, stop ? 0 : DRAIN_BUDGET);
 	let_go_on(loop);
-	if (wk_queue_pending(loop->queue) == 0 && atomic_load(&loop->stop) && !loop->stopping) {
+	if (stop) {
 		loop->stopping = true;
 		uv_walk(&loop->uv, drop_handle, NULL);
 	}

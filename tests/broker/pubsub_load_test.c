@@ -376,11 +376,30 @@ static void test_killed_subscribers(void **state)
 	end_broker();
 }
 
+/* The end comes while messages are under way between all loops: nobody waits for them to become fewer. */
+static void test_end_amid_load(void **state)
+{
+	struct subscriber staying[STAYING];
+	struct publisher publishers[PUBLISHERS];
+
+	(void)state;
+	start_broker();
+	start_subscribers(staying, STAYING, run_staying);
+	assert_true(client_await(broker.port, "PUBSUB NUMSUB load\r\n", "*2\r\n$4\r\nload\r\n:6\r\n"));
+	start_publishers(publishers, UINT32_MAX);
+	assert_true(client_await_at_least(broker.port, "messages_delivered", 100 * STAYING));
+	end_broker();
+	for (int i = 0; i < PUBLISHERS; i++)
+		pthread_join(publishers[i].thread, NULL);
+	assert_true(join_subscribers(staying, STAYING).messages > 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_message_in_order),
 		cmocka_unit_test(test_killed_subscribers),
+		cmocka_unit_test(test_end_amid_load),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
