@@ -27,6 +27,7 @@
 #define WEAKREF_VALUE_DICT_H
 
 #include "weakref/object.h"
+#include "weakref/weak.h"
 
 WK_BEGIN
 
@@ -138,6 +139,21 @@ WK_API void *wk_value_dict_peek(const wk_value_dict *dict, wk_key key);
  * Like:      Redis MGET.
  */
 WK_API size_t wk_value_dict_get_many(const wk_value_dict *dict, const wk_key *keys, size_t count, void **objects);
+
+/**
+ * wk_value_dict_peek_many - borrow the objects of many keys, fetched together
+ *
+ * objects[i] is what wk_value_dict_peek(dict, keys[i]) gives; else as wk_value_dict_get_many.
+ *
+ * Ownership: every objects[i] is borrowed until the read section ends. Arrays are the caller's, `count` long.
+ * Threads:   any.
+ * Context:   inside a read section; elsewhere the hardened build stops with a message.
+ * Progress:  as wk_value_dict_peek.
+ * Ordering:  as wk_value_dict_get.
+ * Errors:    none; returns how many are not NULL.
+ * Like:      Redis MGET.
+ */
+WK_API size_t wk_value_dict_peek_many(const wk_value_dict *dict, const wk_key *keys, size_t count, void **objects);
 
 /**
  * wk_value_dict_contains - whether a key has a living object
@@ -263,6 +279,22 @@ WK_API int wk_value_dict_remove_if(wk_value_dict *dict, wk_key key, const void *
 WK_API WK_MUST_USE void *wk_value_dict_pop(wk_value_dict *dict, wk_key key);
 
 /**
+ * wk_value_dict_pop_any - take some entry out and get its object
+ *
+ * Who wants the key as well goes by cursor: wk_cursor_next, wk_cursor_key, and wk_value_dict_remove_if of the two.
+ *
+ * Ownership: as wk_value_dict_pop.
+ * Threads:   any; of many threads that pop one entry exactly one gets the object.
+ * Context:   anywhere.
+ * Progress:  lock-free, never allocates or waits; linear in the table at worst, constant on average while a dictionary
+ *            is emptied.
+ * Ordering:  as wk_value_dict_pop.
+ * Errors:    NULL: no entry was there during the whole call.
+ * Like:      WeakValueDictionary.popitem.
+ */
+WK_API WK_MUST_USE void *wk_value_dict_pop_any(wk_value_dict *dict);
+
+/**
  * wk_value_dict_len - how many entries have a living object
  *
  * Exact when nothing is in progress; never counts an object all of whose releases, nor an entry whose removal, have
@@ -292,6 +324,64 @@ WK_API size_t wk_value_dict_len(const wk_value_dict *dict);
  * Like:      WeakValueDictionary.clear.
  */
 WK_API void wk_value_dict_clear(wk_value_dict *dict);
+
+/**
+ * wk_value_dict_update - store all entries of another dictionary
+ *
+ * As a cursor meets them: each that is there during the whole call, and perhaps those that come or go.
+ *
+ * Ownership: borrows `from`, which may be `dict`; else as wk_value_dict_set for each.
+ * Threads:   any.
+ * Context:   anywhere.
+ * Progress:  linear in both tables; allocates.
+ * Ordering:  as wk_value_dict_set.
+ * Errors:    WK_OK. WK_EINVAL: keys of another kind or wk_key_type. Else as wk_value_dict_set, and what was stored before
+ *            the failure stays.
+ * Like:      WeakValueDictionary.update, `|=`.
+ */
+WK_API WK_MUST_USE int wk_value_dict_update(wk_value_dict *dict, const wk_value_dict *from);
+
+/**
+ * wk_value_dict_copy - a new dictionary with the same entries
+ *
+ * Ownership: the result is owned, wk_release it once; it has the options of `dict`. Values are shared, keys copied.
+ * Threads:   any.
+ * Context:   anywhere.
+ * Progress:  linear in the table; the new one is made in its final size; allocates.
+ * Ordering:  as wk_value_dict_update.
+ * Errors:    NULL and *status: as wk_value_dict_update and wk_value_dict_new. On success *status is WK_OK.
+ * Like:      WeakValueDictionary.copy.
+ */
+WK_API WK_MUST_USE wk_value_dict *wk_value_dict_copy(const wk_value_dict *dict, int *status);
+
+/**
+ * wk_value_dict_merge - a new dictionary with the entries of two; where both have a key, the second's value
+ *
+ * Ownership: as wk_value_dict_copy; it has the options of `a`.
+ * Threads:   any.
+ * Context:   anywhere.
+ * Progress:  as wk_value_dict_copy.
+ * Ordering:  as wk_value_dict_update.
+ * Errors:    as wk_value_dict_copy.
+ * Like:      `WeakValueDictionary | WeakValueDictionary`.
+ */
+WK_API WK_MUST_USE wk_value_dict *wk_value_dict_merge(const wk_value_dict *a, const wk_value_dict *b, int *status);
+
+/**
+ * wk_value_dict_refs - weak handles of the values
+ *
+ * Not a snapshot: what comes or goes meanwhile may be in or not, and a value may be dead by the time its handle is
+ * looked at. Strong values of a type with WK_TYPE_NO_WEAK are left out.
+ *
+ * Ownership: `refs` is the caller's, `capacity` long. What is stored there is owned, wk_weak_release each.
+ * Threads:   any.
+ * Context:   anywhere.
+ * Progress:  linear in the table, in many short read sections; takes no lock, never waits or allocates.
+ * Ordering:  none.
+ * Errors:    none; returns how many there are, of which at most `capacity` are stored.
+ * Like:      WeakValueDictionary.valuerefs.
+ */
+WK_API size_t wk_value_dict_refs(const wk_value_dict *dict, wk_weak **refs, size_t capacity);
 
 /* Keys. The bytes are the caller's: they must stay until the call that is given the key has returned. */
 static inline wk_key wk_key_u64(uint64_t number)

@@ -43,7 +43,7 @@ static void refs_visit_rcu(struct wki_entry *entry, void *context)
 {
 	struct bulk_refs *refs = context;
 
-	if (!wki_entry_is_live_rcu(entry))
+	if (!wki_entry_is_live_rcu(entry) || !wki_control_weakly(entry->control))
 		return;
 	if (refs->count < refs->capacity)
 		refs->refs[refs->count] = wk_weak_retain((wk_weak *)entry->control);

@@ -113,6 +113,14 @@ void *wk_value_dict_pop(wk_value_dict *dict, wk_key key)
 	return removal.object;
 }
 
+void *wk_value_dict_pop_any(wk_value_dict *dict)
+{
+	struct wki_removal removal = { .dict = dict, .wants = true };
+
+	wki_value_pop_any(&removal);
+	return removal.object;
+}
+
 void wk_value_dict_clear(wk_value_dict *dict)
 {
 	wki_value_clear(dict);

@@ -1,5 +1,5 @@
 /*
- * collect/value_many.c - get_many: the cache misses of many lookups at once
+ * collect/value_many.c - get_many, peek_many: the cache misses of many lookups at once
  *
  * A lookup in a large dictionary waits for three lines, one after the other: the bucket, the
  * entry, the control block. Here each line is asked for in one pass over many keys and used in
@@ -49,14 +49,20 @@ static void many_ask_entry_rcu(struct many_lookup *lookup)
 	}
 }
 
-/* The count will be written: the line is asked for as one's own. */
-static void many_ask_control_rcu(const struct many_lookup *lookup)
+/* Where the count will be written the line is asked for as one's own. */
+WKI_INLINE void many_ask_control_rcu(const struct many_lookup *lookup, bool writes)
 {
-	if (lookup->entry != NULL && wki_entry_state_is_live(lookup->entry))
+	if (lookup->entry == NULL || !wki_entry_state_is_live(lookup->entry))
+		return;
+	if (writes)
 		__builtin_prefetch(lookup->entry->control, 1);
+	else
+		__builtin_prefetch(lookup->entry->control);
 }
 
-static size_t many_get_batch(const wk_value_dict *dict, const wk_key *keys, size_t count, void **objects)
+/* What `take` makes of each key's entry; in one section, a batch being short. */
+WKI_INLINE size_t many_look(const wk_value_dict *dict, const wk_key *keys, size_t count, void **objects,
+			    void *(*take)(struct wki_entry *entry, void *unused), bool writes)
 {
 	struct many_lookup lookups[MANY_BATCH];
 	size_t i, found = 0;
@@ -69,9 +75,9 @@ static size_t many_get_batch(const wk_value_dict *dict, const wk_key *keys, size
 	for (i = 0; i < count; i++)
 		many_ask_entry_rcu(&lookups[i]);
 	for (i = 0; i < count; i++)
-		many_ask_control_rcu(&lookups[i]);
+		many_ask_control_rcu(&lookups[i], writes);
 	for (i = 0; i < count; i++) {
-		objects[i] = wki_value_get_rcu(dict, &lookups[i].key, wki_value_take_strong, NULL);
+		objects[i] = wki_value_get_rcu(dict, &lookups[i].key, take, NULL);
 		found += objects[i] != NULL;
 	}
 	wki_read_unlock();
@@ -84,7 +90,20 @@ size_t wk_value_dict_get_many(const wk_value_dict *dict, const wk_key *keys, siz
 
 	for (done = 0; done < count; done += batch) {
 		batch = count - done < MANY_BATCH ? count - done : MANY_BATCH;
-		found += many_get_batch(dict, keys + done, batch, objects + done);
+		found += many_look(dict, keys + done, batch, objects + done, wki_value_take_strong, true);
+	}
+	return found;
+}
+
+size_t wk_value_dict_peek_many(const wk_value_dict *dict, const wk_key *keys, size_t count, void **objects)
+{
+	size_t found = 0, done, batch;
+
+	if (WKI_CHECK_LEVEL >= 1 && !wki_read_ongoing())
+		wki_stop("value dictionary \"%s\": peeked outside a read section", dict->name);
+	for (done = 0; done < count; done += batch) {
+		batch = count - done < MANY_BATCH ? count - done : MANY_BATCH;
+		found += many_look(dict, keys + done, batch, objects + done, wki_value_take_borrowed, false);
 	}
 	return found;
 }

@@ -295,6 +295,52 @@ static void test_no_memory_to_create(void **state)
 	fail_each(store_scenario, 90);
 }
 
+/* Whole dictionaries: a copy is whole or is not. */
+static wk_key_kind copied_keys;
+
+static wk_value_dict *filled(struct thing *thing, unsigned count)
+{
+	wk_value_dict *dict = dict_new(copied_keys, WK_VALUES_STRONG);
+	char text[32];
+
+	for (unsigned i = 0; dict != NULL && thing != NULL && i < count; i++)
+		(void)!wk_value_dict_set(dict, key_of(copied_keys, i, text, sizeof(text)), thing);
+	return dict;
+}
+
+static unsigned copy_scenario(void)
+{
+	struct thing *thing = wk_new(&thing_type);
+	wk_value_dict *dict = filled(thing, 30), *copy = NULL, *merged = NULL;
+	size_t len = dict != NULL ? wk_value_dict_len(dict) : 0;
+	unsigned wrong = 0;
+	int status;
+
+	if (dict != NULL) {
+		copy = wk_value_dict_copy(dict, &status);
+		wrong += copy == NULL ? status != WK_ENOMEM : status != WK_OK || wk_value_dict_len(copy) != len;
+	}
+	if (copy != NULL) {
+		merged = wk_value_dict_merge(dict, copy, &status);
+		wrong += merged == NULL ? status != WK_ENOMEM : status != WK_OK || wk_value_dict_len(merged) != len;
+		wk_value_dict_clear(copy);
+		status = wk_value_dict_update(copy, dict);
+		wrong += status != WK_ENOMEM && (status != WK_OK || wk_value_dict_len(copy) != len);
+	}
+	wk_release(dict);
+	wk_release(copy);
+	wk_release(merged);
+	wk_release(thing);
+	return wrong;
+}
+
+static void test_no_memory_to_copy(void **state)
+{
+	(void)state;
+	for (copied_keys = WK_KEYS_U64; copied_keys <= WK_KEYS_BYTES; copied_keys++)
+		fail_each(copy_scenario, 90);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -303,6 +349,7 @@ int main(void)
 		cmocka_unit_test(test_no_memory_for_a_dictionary),
 		cmocka_unit_test(test_no_memory_to_store),
 		cmocka_unit_test(test_no_memory_to_create),
+		cmocka_unit_test(test_no_memory_to_copy),
 		cmocka_unit_test(test_the_accounts_balance),
 	};
 
