@@ -23,6 +23,9 @@ static const char usage[] =
 	"  -h, --help               show this\n"
 	"  -V, --version            show the version\n"
 	"\n"
+	"It knows GET, SET, MGET, DEL, EXISTS, DBSIZE, FLUSHALL; SUBSCRIBE, UNSUBSCRIBE, PUBLISH, PUBSUB CHANNELS, PUBSUB\n"
+	"NUMSUB; PING, ECHO, QUIT, INFO, CONFIG GET, COMMAND, CLIENT ID, CLIENT KILL ID.\n"
+	"\n"
 	"It prints \"listening on ADDRESS:PORT\" when clients can connect. SIGTERM and SIGINT end it: it closes its\n"
 	"clients, gives everything back, and prints how many objects of each type were made and destroyed. The exit\n"
 	"status is 0 only if these agree.\n";

@@ -323,6 +323,36 @@ static void test_killing(void **state)
 	end();
 }
 
+/* Of two clients of two loops that kill a third at once exactly one did it. */
+static void test_two_killers(void **state)
+{
+	enum { ROUNDS = 200 };
+	int killers[2], wins[2] = { 0 };
+	char request[64], replies[2][4];
+
+	(void)state;
+	start(NULL);
+	for (int i = 0; i < 2; i++)
+		killers[i] = connect_client();
+	for (int i = 0; i < ROUNDS; i++) {
+		int victim = connect_client();
+
+		snprintf(request, sizeof request, "CLIENT KILL ID %lld\r\n", ask_id(victim));
+		assert_true(client_send_text(killers[i % 2], request) && client_send_text(killers[1 - i % 2], request));
+		for (int k = 0; k < 2; k++) {
+			assert_int_equal(client_receive(killers[k], replies[k], 4), 4);
+			wins[k] += replies[k][1] == '1';
+		}
+		assert_int_equal(replies[0][1] + replies[1][1], '0' + '1');
+		assert_true(client_at_end(victim));
+		close(victim);
+	}
+	assert_true(wins[0] > 0 && wins[1] > 0);
+	close(killers[0]);
+	close(killers[1]);
+	end();
+}
+
 static void *read_all(void *argument)
 {
 	char bytes[65536];
@@ -414,6 +444,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_slow_subscriber, end_failed),
 		cmocka_unit_test_teardown(test_fast_publisher, end_failed),
 		cmocka_unit_test_teardown(test_killing, end_failed),
+		cmocka_unit_test_teardown(test_two_killers, end_failed),
 		cmocka_unit_test_teardown(test_killing_fast_publishers, end_failed),
 		cmocka_unit_test_teardown(test_figures, end_failed),
 	};
