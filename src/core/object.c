@@ -83,12 +83,28 @@ static void *object_payload_apart(const wk_type *type, const wk_new_options *opt
 	return block == NULL ? NULL : block + layout.front;
 }
 
+/* Most payloads are a few lines at most: a call of memset with a length it does not know costs as much as all the rest. */
+static inline void object_clear(void *payload, size_t size)
+{
+	char *at = payload, *last = at + size - 16;
+
+	if (size < 16 || size > WKI_INLINE_MAX) {
+		memset(payload, 0, size);
+		return;
+	}
+	for (; at < last; at += 16) {
+		memset(at, 0, 16);
+		__asm__("" : "+r"(at)); /* or the loop is made a call of memset again */
+	}
+	memset(last, 0, 16);
+}
+
 static void object_fill(void *payload, const wk_new_options *options, size_t size)
 {
 	if (options->copy_from != NULL)
 		memcpy(payload, options->copy_from, size);
 	else
-		memset(payload, 0, size);
+		object_clear(payload, size);
 }
 
 static struct wki_control *object_make(const wk_type *type, const wk_new_options *options, size_t size)

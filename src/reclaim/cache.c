@@ -25,9 +25,10 @@ static void *cache_pop(struct wki_cache *cache, unsigned class)
 	cache->free[class] = next;
 	cache->count[class]--;
 	cache->bytes -= wki_slab_sizes[class];
-	/* The next constructor's. A line that is not the block's at all does no harm. */
-	__builtin_prefetch(next, 1);
-	__builtin_prefetch((char *)next + 64, 1);
+	if (next != NULL) { /* asking for no address at all takes a walk through the page tables */
+		__builtin_prefetch(next, 1);
+		__builtin_prefetch((char *)next + 64, 1);
+	}
 	return block;
 }
 

@@ -145,7 +145,7 @@ static bool grace_is_held_up(void)
 	const struct wki_thread *thread;
 
 	for (thread = wki_thread_all(); thread != NULL; thread = thread->next) {
-		/* GRC-16 relaxed; pairs: none; weaker: not possible; check: unit/reclaim/grace_test (a hint) */
+		/* GRC-16 relaxed; pairs: none; weaker: not possible; check: unit/sync/rcu_test (a hint) */
 		if (wki_reader_stays(atomic_load_relaxed((WKI_ATOMIC_POINTER(wki_reader) *)(uintptr_t)&thread->reader)))
 			return true;
 	}

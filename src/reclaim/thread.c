@@ -85,7 +85,7 @@ struct wki_thread *wki_thread_make(void)
 		atomic_store_release(&thread->use, WKI_THREAD_FREE);
 		return NULL;
 	}
-	/* THR-10 relaxed; pairs: none; weaker: not possible; check: unit/reclaim/grace_test (a hint) */
+	/* THR-10 relaxed; pairs: none; weaker: not possible; check: unit/sync/rcu_test (a hint) */
 	atomic_store_relaxed(&thread->reader, wki_reader_self());
 	wki_thread_current = thread;
 	return thread;

@@ -108,12 +108,49 @@ static void test_grace_period_waits_for_sections(void **state)
 	assert_int_equal(atomic_load(&shelf.late), 0);
 }
 
+/* What others see of a thread's sections, where they can: never a section that there is none. */
+#if WKI_RCU_INLINE && !WKI_TSAN
+#define SEEN true
+#else
+#define SEEN false
+#endif
+
+struct seen {
+	wki_reader *reader;
+	bool inside;
+};
+
+static void note_seen(void *context)
+{
+	struct seen *seen = context;
+
+	seen->inside = wki_reader_stays(seen->reader);
+}
+
+static void test_others_see_a_section(void **state)
+{
+	struct seen seen = { .reader = wki_reader_self() };
+
+	(void)state;
+	assert_true((seen.reader != NULL) == SEEN);
+	assert_false(wki_reader_stays(NULL));
+	threads_alone(note_seen, &seen, 0);
+	assert_false(seen.inside);
+	wki_read_lock();
+	threads_alone(note_seen, &seen, 0);
+	assert_true(seen.inside == SEEN);
+	wki_read_unlock();
+	threads_alone(note_seen, &seen, 0);
+	assert_false(seen.inside);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sections_nest),
 		cmocka_unit_test(test_section_belongs_to_its_thread),
 		cmocka_unit_test(test_grace_period_waits_for_sections),
+		cmocka_unit_test(test_others_see_a_section),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
