@@ -66,6 +66,22 @@ typedef struct wk_key_type {
 	wk_owner *owner;                /* whose these are, see wk_owner_drain; NULL: the program's */
 } wk_key_type;
 
+/* Why an entry has ended. */
+typedef enum wk_removal_cause {
+	WK_CAUSE_REMOVED,  /* a remove or a pop took it out */
+	WK_CAUSE_DIED,     /* its object died */
+	WK_CAUSE_REPLACED, /* a set put another object in its place */
+	WK_CAUSE_CLEARED   /* a clear, or the end of the dictionary */
+} wk_removal_cause;
+
+/*
+ * Is told of every entry that has ended, exactly once, on the runner and soon after: by the time a wk_barrier that was
+ * called later returns, but for the end of the dictionary, which takes its time. `key` is the entry's own copy, and good until the call is over; a new entry may be under that
+ * key by then. Calls for entries that one thread has ended come in that order. A callback like others: it may call
+ * everything but what waits for the runner.
+ */
+typedef void wk_removal_listener(wk_key key, wk_removal_cause cause, void *context);
+
 typedef struct wk_value_dict_options {
 	size_t struct_size; /* sizeof(wk_value_dict_options) */
 	const char *name;   /* for messages and reports; copied; NULL: none */
@@ -75,6 +91,8 @@ typedef struct wk_value_dict_options {
 	const wk_type *value_type;     /* another type is WK_ETYPE, so results can be cast; NULL: any */
 	size_t expected;               /* entries to make room for at once; 0: begin small */
 	const wk_allocator *allocator; /* for entries and slots; NULL: the runtime's */
+	wk_removal_listener *removed;  /* NULL: none; an entry is 16 bytes larger with one */
+	void *removed_context;         /* there until the last call: clear the dictionary, then wk_barrier, to be sure */
 } wk_value_dict_options;
 
 /*

@@ -52,6 +52,7 @@ enum wki_entry_role { WKI_ENTRY_WEAK, WKI_ENTRY_STRONG, WKI_ENTRY_FLIGHT };
 /* Marks, alike for all entries of a container. */
 #define WKI_ENTRY_EQUAL 0x20u /* its key is the object itself, by the type's equality; key.number is the hash */
 #define WKI_ENTRY_HELD 0x40u  /* a key dictionary's: key.object.held is there */
+#define WKI_ENTRY_HEARD 0x80u /* struct wki_entry_listener stands in front of all else, and has a hold; no flight's */
 
 enum wki_flight_state { WKI_FLIGHT_PENDING, WKI_FLIGHT_DONE, WKI_FLIGHT_FAILED };
 
@@ -94,10 +95,17 @@ struct wki_entry_extra {
 	const wk_key_type *key_type;   /* NULL: keys are u64 or bytes */
 };
 
+/* Who is told that the entry has ended. */
+struct wki_entry_listener {
+	wk_removal_listener *removed;
+	void *context;
+};
+
 /* What all entries of a container have in common. */
 struct wki_entry_form {
 	wk_key_kind keys;
 	uint8_t marks; /* WKI_ENTRY_EQUAL, WKI_ENTRY_HELD */
+	const struct wki_entry_listener *listener; /* NULL: none */
 	const wk_key_type *key_type;
 	const wk_allocator *allocator;
 };
@@ -116,6 +124,9 @@ void wki_entry_discard(struct wki_entry *entry);
 void wki_entry_drop(struct wki_entry *entry);
 /* wki_entry_hold - one hold more, by somebody in a read section; false: there is none left to add to */
 bool wki_entry_hold(struct wki_entry *entry);
+
+/* wki_entry_tell - the caller has won the entry's end: its listener is called, on the runner. The table is not to be asked for any more. */
+void wki_entry_tell(struct wki_entry *entry, wk_removal_cause cause);
 
 /* wki_entry_unwatch_rcu - of a weak one whose end the caller has won, in this section: it may leave its object's list */
 void wki_entry_unwatch_rcu(struct wki_entry *entry);

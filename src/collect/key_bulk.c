@@ -38,7 +38,7 @@ static wk_key_dict *key_new_like(const wk_key_dict *dict, size_t expected, int *
 		.struct_size = sizeof(options),
 		.name = keys->name,
 		.compare = keys->form.marks & WKI_ENTRY_EQUAL ? WK_BY_EQUALITY : WK_BY_IDENTITY,
-		.values = keys->hold,
+		.values = (wk_hold)keys->hold,
 		.key_type = keys->value_type,
 		.value_type = keys->held_type,
 		.expected = expected,

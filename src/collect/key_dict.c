@@ -262,7 +262,7 @@ static wk_key_dict *key_new(const wk_key_dict_options *options, int *code)
 		return NULL;
 	keys->is_set = true;
 	keys->form.marks = WKI_ENTRY_HELD | (options->compare == WK_BY_EQUALITY ? WKI_ENTRY_EQUAL : 0);
-	keys->hold = options->values;
+	keys->hold = (uint8_t)options->values;
 	keys->release = options->release_value;
 	keys->held_type = options->value_type;
 	return wki_key_dict_of(keys);

@@ -42,7 +42,9 @@ static wk_value_dict *value_new_like(const wk_value_dict *dict, size_t expected,
 						.key_type = dict->form.key_type,
 						.value_type = dict->value_type,
 						.expected = expected,
-						.allocator = dict->form.allocator };
+						.allocator = dict->form.allocator,
+						.removed = dict->listener.removed,
+						.removed_context = dict->listener.context };
 
 	return wk_value_dict_new(&options, code);
 }

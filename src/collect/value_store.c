@@ -137,6 +137,7 @@ static bool store_end_rcu(struct wki_store *store, struct wki_entry *there)
 {
 	if (!wki_entry_end(there))
 		return false;
+	wki_entry_tell(there, WK_CAUSE_REPLACED);
 	if (store_is_weak(store))
 		wki_entry_unwatch_rcu(there);
 	else

@@ -20,6 +20,7 @@ static void value_ended_rcu(struct wki_removal *removal, struct wki_entry *entry
 	struct wki_control *control = entry->control;
 
 	wki_table_lost_rcu(&removal->dict->table);
+	wki_entry_tell(entry, removal->cause);
 	if (removal->dict->values == WK_VALUES_WEAK) {
 		if (removal->wants)
 			removal->object = wki_control_upgrade(control);
@@ -150,7 +151,7 @@ struct value_harvest {
 static void harvest_rcu(struct wki_entry *entry, void *context)
 {
 	struct value_harvest *harvest = context;
-	struct wki_removal removal = { .dict = harvest->dict };
+	struct wki_removal removal = { .dict = harvest->dict, .cause = WK_CAUSE_CLEARED };
 
 	if (harvest->count == VALUE_HARVEST || !wki_entry_state_is_live(entry) || !value_end_rcu(&removal, entry))
 		return;
@@ -281,7 +282,7 @@ static void value_finish(struct wki_deferred *ending)
 /* No section around it: the value that is released may be destroyed here and now. */
 static void value_drop(struct wki_entry *entry, void *context)
 {
-	struct wki_removal removal = { .dict = context };
+	struct wki_removal removal = { .dict = context, .cause = WK_CAUSE_CLEARED };
 
 	wki_read_lock();
 	if (wki_entry_state_is_live(entry))
@@ -357,6 +358,8 @@ static int value_init(struct wk_value_dict *dict, const wk_value_dict_options *o
 	dict->form.keys = options->keys;
 	dict->form.key_type = options->keys == WK_KEYS_CUSTOM ? options->key_type : NULL;
 	dict->form.allocator = options->allocator;
+	dict->listener = (struct wki_entry_listener){ options->removed, options->removed_context };
+	dict->form.listener = options->removed != NULL ? &dict->listener : NULL;
 	dict->value_type = options->value_type;
 	dict->values = options->values;
 	(void)snprintf(dict->name, sizeof(dict->name), "%s", options->name != NULL ? options->name : "");

@@ -21,12 +21,15 @@ struct wk_value_dict {
 	struct wki_entry_form form;
 	const wk_type *value_type; /* NULL: any */
 	wk_value_mode values;
+	uint8_t hold; /* wk_hold, of a key dictionary */
 	bool is_set; /* no key but the value itself: nobody asks for it */
 	char name[32];
-	struct { /* of a key dictionary: what is held for each member */
-		wk_hold hold;
-		void (*release)(void *value); /* WK_HOLD_PLAIN; or NULL */
-		const wk_type *held_type;     /* NULL: any */
+	union {
+		struct wki_entry_listener listener; /* form.listener points here, if there is one */
+		struct { /* of a key dictionary: what is held for each member */
+			void (*release)(void *value); /* WK_HOLD_PLAIN; or NULL */
+			const wk_type *held_type;     /* NULL: any */
+		};
 	};
 	union {
 		wki_atomic_u64 popped; /* a hash: up to there wki_value_pop_any has looked; a hint */
@@ -160,6 +163,7 @@ struct wki_removal {
 	wk_value_dict *dict;
 	const struct wki_control *only; /* NULL: whatever is there */
 	const void *only_held;          /* likewise */
+	wk_removal_cause cause;
 	bool wants;                     /* pop: the object, or what is held for it */
 	bool wants_key;                 /* with `wants`, of a key dictionary: its key too */
 	void *object;                   /* popped */

@@ -35,7 +35,7 @@ struct wki_watch {
 	wki_atomic_u8 state;                       /* enum wki_watch_state */
 	uint8_t kind;                              /* who it is: core/control.h; constant */
 	uint8_t detail;                            /* the embedder's, constant */
-	uint8_t unused;
+	uint8_t note;                              /* the embedder's, by whoever has won the state */
 	wki_atomic_u32 holds; /* the embedder's memory goes when the last one is dropped */
 };
 

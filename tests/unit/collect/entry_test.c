@@ -104,6 +104,48 @@ static void test_custom_keys(void **state)
 	assert_int_equal(released, 2);
 }
 
+/* An entry with a listener: one that nobody has seen is not told of, one that has ended is, before its key goes. */
+static unsigned told, told_too_late;
+
+static void tell(wk_key key, wk_removal_cause cause, void *context)
+{
+	told += cause == WK_CAUSE_REPLACED && context == &told;
+	told_too_late += strcmp(key.data, "here") != 0 || released != 0;
+}
+
+static void test_listeners(void **state)
+{
+	const struct wki_entry_listener listener = { tell, &told };
+	const struct wki_entry_form form = { .keys = WK_KEYS_CUSTOM, .key_type = &text_keys, .listener = &listener };
+	const wk_key key = wk_key_custom("here");
+	struct wki_entry *entry = entry_of(&form, WKI_ENTRY_WEAK, key, text_hash("here", SEED));
+
+	(void)state;
+	released = 0;
+	wki_entry_discard(entry);
+	settle();
+	assert_int_equal(released, 1);
+	assert_int_equal(told, 0);
+	released = 0;
+	entry = entry_of(&form, WKI_ENTRY_STRONG, key, text_hash("here", SEED));
+	wki_entry_drop(entry); /* the slot's; the listener has one of its own */
+	wki_entry_tell(entry, WK_CAUSE_REPLACED);
+	settle();
+	settle();
+	assert_int_equal(told, 1);
+	assert_int_equal(told_too_late, 0);
+	assert_int_equal(released, 1);
+	/* A flight has no listener. */
+	entry = entry_of(&form, WKI_ENTRY_FLIGHT, key, text_hash("here", SEED));
+	wki_entry_tell(entry, WK_CAUSE_REPLACED);
+	wki_entry_drop(entry);
+	wki_entry_drop(entry);
+	settle();
+	settle();
+	assert_int_equal(told, 1);
+	assert_int_equal(released, 2);
+}
+
 static void test_holds(void **state)
 {
 	const struct wki_entry_form form = { .keys = WK_KEYS_U64 };
@@ -180,6 +222,7 @@ int main(void)
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_bytes),
 		cmocka_unit_test(test_custom_keys),
+		cmocka_unit_test(test_listeners),
 		cmocka_unit_test(test_holds),
 		cmocka_unit_test(test_one_end),
 		cmocka_unit_test(test_flights),
