@@ -192,6 +192,35 @@ static void test_promise_23_asynchronous_destroy(void **state)
 	owner_end(owner);
 }
 
+/* One that ends its object and has not returned: the object is gone, the code is not. */
+static struct steps lingering = STEPS_AT_START;
+enum { IS_GONE = 1, MAY_GO };
+
+static void lingering_destroy(void *payload)
+{
+	wk_destroy_done(payload);
+	steps_reach(&lingering, IS_GONE);
+	steps_wait(&lingering, MAY_GO);
+}
+
+WK_DEFINE_OWNED_TYPE(lingering_type, struct thing, .destroy = lingering_destroy, .flags = WK_TYPE_ASYNC_DESTROY);
+
+static void test_promise_23_asynchronous_destroy_that_has_not_returned(void **state)
+{
+	wk_owner *owner = owner_new();
+	wk_drain_report report;
+
+	(void)state;
+	lingering_type.owner = owner;
+	wk_release(thing_new(&lingering_type, 1));
+	steps_wait(&lingering, IS_GONE);
+	report = report_of(owner);
+	assert_int_equal(report.objects, 0);
+	assert_int_equal(report.remains, 1);
+	steps_reach(&lingering, MAY_GO);
+	owner_end(owner);
+}
+
 static void test_promise_23_destroy_on_a_queue(void **state)
 {
 	wk_owner *owner = owner_new();
@@ -638,6 +667,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_promise_23_weak_handles),
 		cmocka_unit_test(test_promise_23_borrowed_without_destroy),
 		cmocka_unit_test(test_promise_23_asynchronous_destroy),
+		cmocka_unit_test(test_promise_23_asynchronous_destroy_that_has_not_returned),
 		cmocka_unit_test(test_promise_23_destroy_on_a_queue),
 		cmocka_unit_test(test_a_type_comes_back),
 		cmocka_unit_test(test_promise_23_callbacks_are_taken_back),
