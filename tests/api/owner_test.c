@@ -532,6 +532,8 @@ static void check_keys(wk_key_type *keys, void *(*copy)(const void *), void (*re
 	assert_null(wk_value_dict_new(&options, &status));
 	assert_int_equal(status, WK_ESHUTDOWN);
 	assert_int_equal(wk_value_dict_remove(dict, wk_key_custom(&numbers[0])), WK_OK);
+	/* This thread has the last hold of the entry that was there, and goes on to do nothing else. */
+	assert_int_equal(wk_value_dict_set(dict, wk_key_custom(&numbers[1]), host), WK_OK);
 	wk_release(dict);
 	owner_end(owner);
 	wk_release(host);
