@@ -29,6 +29,7 @@
 #include "reclaim/grace.h"
 #include "reclaim/mailbox.h"
 #include "reclaim/runner.h"
+#include "reclaim/service.h"
 #include "reclaim/thread.h"
 #include "sync/event.h"
 #include "sync/rcu.h"
@@ -278,12 +279,20 @@ static bool queue_is_drainer(const wk_queue *queue)
 	return atomic_load_relaxed(&((wk_queue *)(uintptr_t)queue)->drainer) == &queue_thread;
 }
 
+struct queue_drain {
+	wk_queue *queue;
+	bool has_returned; /* what it ran */
+};
+
 /* A drain is over, also when a callback has ended its thread or has closed the queue. */
 static void queue_drain_end(void *argument)
 {
-	wk_queue *queue = argument;
+	const struct queue_drain *drain = argument;
+	wk_queue *queue = drain->queue;
 	bool left = queue->left.first != 0;
 
+	if (!drain->has_returned)
+		wki_report_error(WK_EINVAL, "queue", "a callback or destructor ended the thread that drained its queue");
 	queue_set_drainer(queue, NULL);
 	if (queue_move(queue, QUEUE_DRAINING, QUEUE_IDLE) && left) {
 		wki_read_lock();
@@ -316,6 +325,7 @@ static size_t queue_run_left(wk_queue *queue, size_t budget)
 
 size_t wk_queue_drain(wk_queue *queue, size_t budget)
 {
+	struct queue_drain drain = { queue, false };
 	volatile size_t done;
 
 	if (queue == NULL || !queue_move(queue, QUEUE_IDLE, QUEUE_DRAINING))
@@ -325,8 +335,9 @@ size_t wk_queue_drain(wk_queue *queue, size_t budget)
 	/* First the descriptor, then the mailbox: what comes between makes it readable again. */
 	queue_clear_descriptor(queue);
 	wki_chain_gather(&queue->left, wki_mailbox_take(&queue->box));
-	pthread_cleanup_push(queue_drain_end, queue);
+	pthread_cleanup_push(queue_drain_end, &drain);
 	done = queue_run_left(queue, budget != 0 ? budget : queue->left.count);
+	drain.has_returned = true;
 	pthread_cleanup_pop(1);
 	return done;
 }
