@@ -423,6 +423,7 @@ int stress_main(int argc, char **argv, const struct stress *stress)
 	if (stress_run.broken >= 0) {
 		signal(SIGSEGV, harness_crashed);
 		signal(SIGBUS, harness_crashed);
+		signal(SIGABRT, harness_crashed); /* malloc's own checks, too */
 	}
 	alarm(HARNESS_EXTENSION * stress_run.seconds + HARNESS_PATIENCE);
 	harness_play();
