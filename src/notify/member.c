@@ -79,6 +79,7 @@ static bool member_is_at_home(const struct wki_member *member)
 /* The next registration to withdraw, a user more: what is on the list has its CALL still. NULL: there is none. */
 static struct wki_registration *members_next(wk_owner *owner)
 {
+	struct wki_registration *registration = NULL;
 	struct wki_member *member;
 
 	pthread_mutex_lock(&wki_owner_lock);
@@ -87,10 +88,12 @@ static struct wki_registration *members_next(wk_owner *owner)
 		if (member != NULL)
 			owner->cursor = member->older;
 	} while (member != NULL && member_is_at_home(member));
-	if (member != NULL)
-		(void)wki_registration_add(member->registration, WKI_HOLD_USER);
+	if (member != NULL) {
+		registration = member->registration; /* the member is gone as soon as the lock is */
+		(void)wki_registration_add(registration, WKI_HOLD_USER);
+	}
 	pthread_mutex_unlock(&wki_owner_lock);
-	return member != NULL ? member->registration : NULL;
+	return registration;
 }
 
 void wki_members_withdraw(wk_owner *owner)
