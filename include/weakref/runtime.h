@@ -165,8 +165,10 @@ WK_API WK_MUST_USE int wk_barrier(uint64_t timeout_ns);
  *   posts        wk_queue_post_owned
  *   keys         wk_key_type.owner
  *
- * What the library cannot see is the plug-in's own to end before: its threads, its functions that others call (event
- * loops, wk_destroy_done, a queue's `wake`: close that queue), containers with an allocator of its own, cursors.
+ * What the library cannot see is the plug-in's own to end before: its threads; its functions that others call (event
+ * loops, who calls wk_destroy_done); queues with a `wake` of its: close them; dictionaries with a release_value or a removal
+ * listener of its: clear them, then wk_barrier. The allocator of a type may be its own, that of a container may not: nobody
+ * tells when the last block of that has come back.
  */
 
 /* What still leads to an owner. */
@@ -241,7 +243,7 @@ WK_API void wk_runtime_stats(wk_stats *stats);
  *
  * Ownership: `census` is borrowed for the visit, and a type that has an owner too.
  * Threads:   any.
- * Context:   anywhere; `visit` may call everything that its surroundings allow.
+ * Context:   anywhere; `visit` may call everything that its surroundings allow, but not wk_owner_drain.
  * Progress:  runs `visit` with no lock held.
  * Ordering:  none.
  * Errors:    none.

@@ -10,7 +10,7 @@ struct wki_event wki_owner_freed;
 
 void wki_owner_drop_slow(wk_owner *owner)
 {
-	/* OWN-3 release; pairs: OWN-1; weaker: as OWN-1; check: api/owner_race_test under TSan */
+	/* OWN-3 release; pairs: OWN-1; weaker: as OWN-1; check: unit/core/owner_test, api/owner_race_test under TSan */
 	if (atomic_fetch_sub_release(&owner->holds, 1) == (WKI_OWNER_CLOSED | 1))
 		wki_event_signal(&wki_owner_freed);
 }

@@ -52,7 +52,7 @@ extern struct wki_event wki_owner_freed;
 
 static inline uint64_t wki_owner_word(const wk_owner *owner)
 {
-	/* OWN-1 acquire; pairs: OWN-3; weaker: who unloads a plug-in could do so under its last callback; check: api/owner_race_test under TSan */
+	/* OWN-1 acquire; pairs: OWN-3; weaker: who unloads a plug-in could do so under its last callback; check: unit/core/owner_test, api/owner_race_test under TSan */
 	return atomic_load_acquire((wki_atomic_u64 *)(uintptr_t)&owner->holds);
 }
 
