@@ -79,7 +79,8 @@ struct wk_type {
 
 /*
  * WK_DEFINE_TYPE(session_type, struct session, .destroy = session_destroy);
- * Members that are not named are zero. Strict ISO compilers want at least one: `.flags = 0`.
+ * Members that are not named are zero. Strict ISO compilers want at least one: `.flags = 0`. The type's name, for
+ * messages, is what T is called here: a typedef gives another.
  */
 #define WK_DEFINE_TYPE(variable, T, ...) WK_TYPE_DEFINITION(const wk_type, variable, T, __VA_ARGS__)
 
