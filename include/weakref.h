@@ -11,6 +11,7 @@
 #include "weakref/object.h"     /* types; make, retain and release objects */
 #include "weakref/weak.h"       /* weak handles: downgrade, upgrade */
 #include "weakref/read.h"       /* read sections: borrow an object without counting */
+#include "weakref/cell.h"       /* one place that holds an object strongly or weakly, shared by threads */
 #include "weakref/queue.h"      /* have destructors and posted work run on a thread of your choice */
 #include "weakref/ref.h"        /* weak reference objects, with callbacks */
 #include "weakref/finalizer.h"  /* something to be done once: at death, on call, at exit */

@@ -102,6 +102,31 @@ static void control_free(struct wki_control *control)
 	wki_owner_drop(owner); /* the type may be gone */
 }
 
+void wki_control_free(struct wki_link *link)
+{
+	control_free(wki_control_of_link(link));
+}
+
+/* What is left of a dead object waits for a grace period; its destroy is over, or there is none. */
+static void control_await(struct wki_control *control, enum wki_kind kind, size_t bytes)
+{
+	wki_tagged tagged = wki_tag(&control->link, kind);
+
+	if (control->type->owner == NULL)
+		wki_limbo_retire(tagged, bytes);
+	else
+		wki_runner_after_grace(tagged); /* limbo waits for its thread, and who drains the owner would wait too */
+}
+
+/* Nobody owns a unit; who found the block in a weak cell may still be looking. */
+static void control_give_back(struct wki_control *control)
+{
+	if (wki_count_is_celled(&control->count))
+		control_await(control, WKI_KIND_BLOCK, sizeof(*control));
+	else
+		control_free(control);
+}
+
 /* The strong side gives its units up last of all, and no grant is late any more then. */
 #define CONTROL_UNITS_GONE "weak handle released more often than retained"
 
@@ -111,7 +136,7 @@ void wki_control_drop_unit(struct wki_control *control)
 		return;
 	if (unlikely(!wki_count_is_dead(&control->count)))
 		wki_stop_control(control, CONTROL_UNITS_GONE);
-	control_free(control);
+	control_give_back(control);
 }
 
 static void control_drop_strong_side(struct wki_control *control)
@@ -120,7 +145,7 @@ static void control_drop_strong_side(struct wki_control *control)
 	if (unlikely(atomic_load_relaxed(&control->count.units) < WKI_STRONG_UNITS))
 		wki_stop_control(control, CONTROL_UNITS_GONE);
 	if (wki_count_drop_strong_side(&control->count))
-		control_free(control);
+		control_give_back(control);
 }
 
 static void control_free_payload(struct wki_control *control)
@@ -246,14 +271,10 @@ void wki_control_reclaim(struct wki_link *link)
 /* Nothing is left to run: the memory, after a grace period if somebody may be looking. */
 static void control_retire_memory(struct wki_control *control, bool borrowed)
 {
-	wki_tagged tagged = wki_tag(&control->link, WKI_KIND_OBJECT);
-
-	if (!borrowed)
-		wki_control_finish(control);
-	else if (control->type->owner == NULL)
-		wki_limbo_retire(tagged, control_bytes(control));
+	if (borrowed)
+		control_await(control, WKI_KIND_OBJECT, control_bytes(control));
 	else
-		wki_runner_after_grace(tagged); /* limbo waits for its thread, and who drains the owner would wait too */
+		wki_control_finish(control);
 }
 
 /*

@@ -14,7 +14,8 @@
  *	UNDECIDED count 0            upgrade revives; deciders decide          the CAS to DEAD, or a reviver
  *	DEAD      DEAD               nothing but failing upgrades             its one owner: watches fired
  *	RETIRED   DEAD               peeks that began before it               the grace period (none if not BORROWED)
- *	DESTROYED DEAD               weak handles ask, in vain                last unit: the memory goes
+ *	DESTROYED DEAD               weak handles ask, in vain                last unit: the memory goes; a grace
+ *	                                                                      period later if a weak cell led here
  *
  * Impossible: DEAD to any other; two owners of one end of life; a watch pushed when DEAD.
  *
@@ -40,6 +41,7 @@
 #define WKI_GIVEN UINT32_C(0x04)     /* constant: the payload's memory is the program's */
 #define WKI_DISCARDED UINT32_C(0x08) /* the constructor failed: no destroy */
 #define WKI_ENDING UINT32_C(0x10)    /* an asynchronous destroy has begun and is not done */
+/* WKI_META_CELLED 0x40: core/count.h; WKI_META_PRUNING 0x80: core/watch.h */
 
 struct wki_control {
 	struct wki_count count;  /* strong, units, meta */
@@ -179,6 +181,16 @@ static inline bool wki_control_weakly(const struct wki_control *control)
 	return (control->type->flags & WK_TYPE_NO_WEAK) == 0;
 }
 
+/* So many handles are a leak; one more and the units could run over. */
+#define WKI_UNITS_MAX (UINT32_C(1) << 31)
+
+/* wki_control_check_units - one was added, there were so many before */
+static inline void wki_control_check_units(const struct wki_control *control, uint32_t before)
+{
+	if (unlikely(before >= WKI_UNITS_MAX))
+		wki_stop_control(control, "has more than 2^31 weak handles");
+}
+
 /* What a watch is. The handler runs inside the end of life's read section and has won LIVE -> FIRED. */
 enum wki_watch_kind { WKI_WATCH_ENTRY, WKI_WATCH_REF, WKI_WATCH_FINALIZER, WKI_WATCH_TICKET, WKI_WATCH_HELD, WKI_WATCH_KINDS };
 
@@ -218,6 +230,8 @@ void wki_control_destroy(struct wki_control *control);
 void wki_control_abandon(struct wki_control *control);
 /* wki_control_finish - the object is destroyed: its payload's memory, and the strong side's unit */
 void wki_control_finish(struct wki_control *control);
+/* wki_control_free - a block without units, to which a weak cell had led: the grace period is over */
+void wki_control_free(struct wki_link *link);
 
 static inline struct wki_control *wki_control_of_link(struct wki_link *link)
 {

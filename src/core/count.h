@@ -53,6 +53,9 @@
 /* What the strong side owns: its own unit, and the advance on a late grant. */
 #define WKI_STRONG_UNITS 2u
 
+/* In META, sticky: a weak cell (core/cell.h) has led here. Who owns no unit may add one, inside a read section. */
+#define WKI_META_CELLED UINT32_C(0x40)
+
 struct wki_count {
 	wki_atomic_u64 strong;
 	wki_atomic_u32 units;
@@ -97,15 +100,39 @@ static inline bool wki_count_drop_unit(struct wki_count *count)
 }
 
 /*
+ * wki_count_try_add_unit_rcu - by somebody who owns none, in the read section in which a weak cell led here
+ *
+ * False: the last unit is gone, and so is the cell's: it holds something else now, and this thread sees that.
+ */
+static inline bool wki_count_try_add_unit_rcu(struct wki_count *count, uint32_t *before)
+{
+	/* CNT-14 acquire; pairs: CNT-4; weaker: who fails could find the cell as it was, again and again; check: explore/cell */
+	*before = atomic_load_acquire(&count->units);
+	while (*before != 0) {
+		/* CNT-15 acquire; pairs: CNT-4; weaker: as CNT-14, where it fails; check: explore/cell */
+		if (atomic_cas_acquire(&count->units, before, *before + 1))
+			return true;
+	}
+	return false;
+}
+
+/* wki_count_is_celled - by who has seen all units but the strong side's go, or the last one: an answer that stays */
+static inline bool wki_count_is_celled(const struct wki_count *count)
+{
+	/* CNT-16 relaxed; pairs: none; weaker: not possible; check: explore/cell (set by an owner of a unit that is gone) */
+	return (atomic_load_relaxed((wki_atomic_u32 *)(uintptr_t)&count->meta) & WKI_META_CELLED) != 0;
+}
+
+/*
  * wki_count_drop_strong_side - the end of life is over, and so is a grace period; true as in wki_count_drop_unit
  *
- * No grant is late any more, and nobody can make another unit of an object that is dead: if there are just the
- * strong side's, they are the last ones, and there is nobody to take turns with.
+ * No grant is late any more, and unless a weak cell has led here, nobody can make another unit of an object that is
+ * dead: if there are just the strong side's, they are the last ones, and there is nobody to take turns with.
  */
 static inline bool wki_count_drop_strong_side(struct wki_count *count)
 {
-	/* CNT-13 acquire; pairs: CNT-4; weaker: as CNT-5; check: explore/count */
-	if (atomic_load_acquire(&count->units) == WKI_STRONG_UNITS)
+	/* CNT-13 acquire; pairs: CNT-4; weaker: as CNT-5, and CNT-16 could miss the flag; check: explore/count, explore/cell */
+	if (atomic_load_acquire(&count->units) == WKI_STRONG_UNITS && !wki_count_is_celled(count))
 		return true;
 	return wki_count_drop_units(count, WKI_STRONG_UNITS);
 }

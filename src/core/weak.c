@@ -10,13 +10,9 @@
 #include "sync/rcu.h"
 #include "weakref/read.h"
 
-/* So many handles are a leak; one more and the units could run over. */
-#define WEAK_UNITS_MAX (UINT32_C(1) << 31)
-
 static wk_weak *weak_add_unit(struct wki_control *control)
 {
-	if (unlikely(wki_count_add_unit(&control->count) >= WEAK_UNITS_MAX))
-		wki_stop_control(control, "has more than 2^31 weak handles");
+	wki_control_check_units(control, wki_count_add_unit(&control->count));
 	return (wk_weak *)control;
 }
 

@@ -173,4 +173,7 @@ void wki_limbo_sweep(void)
 
 	for (thread = wki_thread_all(); thread != NULL; thread = thread->next)
 		(void)limbo_collect(&thread->limbo, UINT32_MAX);
+	thread = wki_thread_if_any();
+	if (thread != NULL)
+		wki_limbo_seal(thread); /* what came back and has to wait once more */
 }

@@ -51,7 +51,11 @@ void wki_limbo_retire(wki_tagged tagged, size_t bytes);
 /* wki_limbo_seal - the thread ends: its open batch gets a ticket too */
 void wki_limbo_seal(struct wki_thread *thread);
 
-/* wki_limbo_sweep - by the grace thread: take back every batch whose grace period is over */
+/*
+ * wki_limbo_sweep - by the grace thread, and by who ends it: take back every batch whose grace period is over
+ *
+ * What that retires in its turn is sealed at once: the grace thread retires too little to wait for a full batch.
+ */
 void wki_limbo_sweep(void);
 
 #endif

@@ -14,7 +14,8 @@
 #include <stdint.h>
 
 enum wki_kind {
-	WKI_KIND_OBJECT,       /* struct wki_control */
+	WKI_KIND_OBJECT,       /* struct wki_control: the object is dead */
+	WKI_KIND_BLOCK,        /* struct wki_control: its memory may go */
 	WKI_KIND_ENTRY,        /* struct wki_entry */
 	WKI_KIND_DEFERRED,     /* struct wki_deferred */
 	WKI_KIND_CALL,         /* struct wki_registration whose call is due */

@@ -178,14 +178,23 @@ bool wki_service_has_threads(void)
 	return atomic_load_acquire(&service_threads) != 0;
 }
 
-/* What the caller and our own threads have retired gets its grace period, if there is time for one. */
+/*
+ * What the caller and our own threads have retired gets its grace period, if there is time for one; and a
+ * second one, since a block that was in a weak cell waits once more (core/control.c). The grace
+ * thread may be sweeping beside us: what it retires then is sealed before it begins the period that we wait for.
+ */
 static void service_settle_limbo(uint64_t deadline_ns)
 {
 	struct wki_thread *thread = wki_thread_if_any();
+	unsigned periods;
 
-	if (thread != NULL)
-		wki_limbo_seal(thread);
-	(void)wki_grace_wait(wki_grace_ticket(), deadline_ns);
+	for (periods = 0; periods < 2; periods++) {
+		if (thread != NULL)
+			wki_limbo_seal(thread);
+		if (!wki_grace_wait(wki_grace_ticket(), deadline_ns))
+			return;
+		wki_limbo_sweep();
+	}
 }
 
 void wki_service_end(uint64_t deadline_ns)

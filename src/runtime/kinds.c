@@ -25,6 +25,7 @@ static void kinds_run_deferred(struct wki_link *link)
 
 void (*const wki_reclaimers[WKI_KINDS])(struct wki_link *link) = {
 	[WKI_KIND_OBJECT] = wki_control_reclaim,
+	[WKI_KIND_BLOCK] = wki_control_free,
 	[WKI_KIND_ENTRY] = wki_entry_reclaim,
 	[WKI_KIND_DEFERRED] = kinds_run_deferred,
 	[WKI_KIND_CALL] = wki_registration_due,

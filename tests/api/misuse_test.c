@@ -159,6 +159,26 @@ static void poll_in_a_read_section(void)
 	(void)wk_runtime_poll(0);
 }
 
+static wk_cell cell;
+
+static void store_no_object(void)
+{
+	wk_cell_store(&cell, &no_object[2]);
+}
+
+/* The object waits for its destructor, which nobody polls for. */
+static void give_what_is_dead(void)
+{
+	const wk_runtime_options options = { .struct_size = sizeof(options), .thread = WK_THREAD_NONE };
+	struct item *item;
+
+	child_check(wk_runtime_start(&options) == WK_OK);
+	item = wk_new(&destroyed_type);
+	(void)!wk_downgrade(item);
+	wk_release(item);
+	wk_cell_give(&cell, item);
+}
+
 #define OF_THE_TYPE "weakref: struct item at 0x"
 
 static const struct {
@@ -181,6 +201,8 @@ static const struct {
 	{ { "destroy_done_twice", destroy_done_twice }, OF_THE_TYPE, "without an asynchronous destroy" },
 	{ { "destroy_done_early", destroy_done_early }, OF_THE_TYPE, "without an asynchronous destroy" },
 	{ { "destroy_done_of_another_type", destroy_done_of_another_type }, OF_THE_TYPE, "without an asynchronous" },
+	{ { "store_no_object", store_no_object }, "weakref: 0x", "is not an object" },
+	{ { "give_what_is_dead", give_what_is_dead }, OF_THE_TYPE, "put into a cell after its last release" },
 	{ { "poll_in_a_read_section", poll_in_a_read_section }, "weakref: ", "wk_runtime_poll inside a read section" },
 };
 #define MISUSES (sizeof(misuses) / sizeof(misuses[0]))
