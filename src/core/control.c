@@ -17,6 +17,7 @@
 #include "base/memory.h"
 #include "core/census.h"
 #include "core/owner.h"
+#include "core/quarantine.h"
 #include "reclaim/backlog.h"
 #include "reclaim/limbo.h"
 #include "reclaim/runner.h"
@@ -25,6 +26,10 @@
 
 void wki_stop_no_object(const void *payload)
 {
+	uintptr_t back = ((const uintptr_t *)payload)[-1];
+
+	if ((back & ~WKI_BACK_MASK) == WKI_BACK_GONE)
+		wki_stop("%s at %p: used after its end", ((const wk_type *)(back & WKI_BACK_MASK))->name, payload);
 	wki_stop("%p is not an object, or is one no more", payload);
 }
 
@@ -95,10 +100,14 @@ static void control_free(struct wki_control *control)
 	struct wki_layout layout = wki_control_layout(control->type, wki_control_size(control), extra, apart);
 	const wk_type *type = control->type;
 	wk_owner *owner = type->owner;
+	char *block = (char *)control - layout.front;
 
-	if (!apart)
+	if (apart) {
+		wki_block_free(type, block, &layout);
+	} else {
 		control->end.back = 0; /* a release too many is seen, as long as the memory is not used again */
-	wki_block_free(type, (char *)control - layout.front, &layout);
+		wki_quarantine(type, block, &layout, control + 1, wki_control_size(control));
+	}
 	wki_owner_drop(owner); /* the type may be gone */
 }
 
@@ -154,7 +163,7 @@ static void control_free_payload(struct wki_control *control)
 	char *payload = control->end.payload;
 
 	((uintptr_t *)(void *)payload)[-1] = 0;
-	wki_block_free(control->type, payload - layout.front, &layout);
+	wki_quarantine(control->type, payload - layout.front, &layout, payload, wki_control_size(control));
 }
 
 /* After death. */
