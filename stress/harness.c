@@ -51,6 +51,11 @@ static unsigned harness_count_complaints(void)
 	return atomic_load_relaxed(&harness_complaints);
 }
 
+bool stress_has_complained(void)
+{
+	return harness_count_complaints() != 0;
+}
+
 bool stress_is_over(void)
 {
 	return atomic_load_relaxed(&harness_stop) != 0;

@@ -69,6 +69,9 @@ bool stress_is_over(void);
 /* stress_complain - an oracle has been violated: the first one is printed, and the run ends */
 __attribute__((format(printf, 1, 2))) void stress_complain(const char *format, ...);
 
+/* stress_has_complained - for a process that was forked from a run: its complaints are its own */
+bool stress_has_complained(void);
+
 /* stress_expect(condition, format, ...) - complain unless it holds; its value is the condition's */
 #define stress_expect(condition, ...) ((condition) ? true : (stress_complain(__VA_ARGS__), false))
 

@@ -30,10 +30,22 @@ typedef enum wk_thread_mode {
 	WK_THREAD_NONE /* the program calls wk_runtime_poll */
 } wk_thread_mode;
 
+/*
+ * Who sees to it that the child of a fork can use the library: see "After fork" below. The library uses liburcu's flavour
+ * urcu-bp, whose hooks must be called once around each fork, by whoever does it.
+ */
+typedef enum wk_fork_mode {
+	WK_FORK_AUTOMATIC,   /* fork does it all */
+	WK_FORK_RCU_BY_HOST, /* fork does it, but for urcu_bp_before_fork and its like: the program calls them around fork */
+	WK_FORK_MANUAL,      /* the program calls wk_fork_before and its like, and none of liburcu's */
+	WK_FORK_NONE         /* nobody: a child may only exec or _exit */
+} wk_fork_mode;
+
 /* All zeroes but struct_size: the defaults. Marks count objects that are dead and not given back yet, and bytes. */
 typedef struct wk_runtime_options {
 	size_t struct_size; /* sizeof(wk_runtime_options) */
 	wk_thread_mode thread;
+	wk_fork_mode fork;
 	const wk_allocator *allocator; /* for everything; NULL: malloc. Static */
 	uint64_t soft_objects;         /* above it wk_new is throttled; 0: 2^20 */
 	uint64_t soft_bytes;           /* likewise; 0: 64 MiB */
@@ -71,7 +83,9 @@ typedef struct wk_stats {
 	uint64_t runner_lag_ns;     /* (now) age of the oldest thing that waits in the runner; 0: nothing waits */
 	uint64_t threads;           /* (now) threads of the program that the library keeps a record of */
 	uint64_t throttled;         /* times that a wk_new waited */
-	uint64_t abandoned;         /* objects given up without destroy */
+	uint64_t abandoned;         /* objects given up without destroy: by a queue that dropped them, or to a fork's parent */
+	uint64_t calls_abandoned;   /* callbacks, finalizers and posts that were pending at a fork: the parent's */
+	uint64_t forks;             /* forks between the first process and this one */
 } wk_stats;
 
 /**
@@ -251,6 +265,72 @@ WK_API void wk_runtime_stats(wk_stats *stats);
  */
 WK_API void wk_runtime_each_type(
 	void (*visit)(const wk_type *type, const wk_census *census, void *context), void *context);
+
+/*
+ * After fork. The child can use every object, container and queue, whatever other threads were doing with them, and gets
+ * threads of the library of its own when a constructor, wk_runtime_start, wk_barrier or wk_runtime_shutdown first needs
+ * them. The counted starts of the parent count in the child too.
+ *
+ *	dead, destroy pending       the parent's: never destroyed in the child, counted in wk_stats.abandoned
+ *	callback, finalizer, post,  the parent's, and so is the release of the argument: never run in the child, counted
+ *	pending or running          in wk_stats.calls_abandoned; cancelling answers that it never ran, or that it has
+ *	finalizer, alive            alive in both: each runs its own
+ *	get_or_create in progress   the key is absent; whoever waited is not there
+ *	queue                       empty; its descriptor is another one, at the same number: a process must not read what
+ *	                            the other one's queue writes. epoll sets are shared with the parent; make a new one
+ *	references that threads     nobody's, so these objects live on: threads do not survive a fork, what they own is
+ *	of the parent owned         lost. So is the memory they kept at hand
+ *	a call that a thread was    never returns. It has happened, or not. A container's length may be off by one for
+ *	in the middle of            each change that was cut short
+ *
+ * fork waits for the grace period that runs: as long as the longest read section, at worst. Not in a read section
+ * (the process stops with a message), in a signal handler, nor in a callback on the library's own threads that returns in
+ * the child: it ends there by exec or _exit. A pthread_atfork handler that is registered after the library was loaded may use
+ * the library; signals are blocked from the library's own handler on until fork returns.
+ */
+
+/**
+ * wk_fork_before - in WK_FORK_MANUAL, make ready for a fork
+ *
+ * Then call fork, and wk_fork_child in the child; wk_fork_parent in the parent, also if fork has failed.
+ *
+ * Ownership: none.
+ * Threads:   any; of several that fork, one at a time, the others wait.
+ * Context:   as fork, see above.
+ * Progress:  waits for the grace period that runs; takes short locks, which are held until after the fork, and blocks all
+ *            signals as long.
+ * Ordering:  none.
+ * Errors:    none; the process stops with a message in another mode, and inside a read section.
+ * Like:      urcu_bp_before_fork, pthread_atfork's prepare.
+ */
+WK_API void wk_fork_before(void);
+
+/**
+ * wk_fork_parent - in WK_FORK_MANUAL, go on after a fork, in the parent
+ *
+ * Ownership: none.
+ * Threads:   the one that called wk_fork_before.
+ * Context:   right after fork.
+ * Progress:  wait-free.
+ * Ordering:  none.
+ * Errors:    none; the process stops with a message without wk_fork_before.
+ * Like:      urcu_bp_after_fork_parent.
+ */
+WK_API void wk_fork_parent(void);
+
+/**
+ * wk_fork_child - in WK_FORK_MANUAL, go on after a fork, in the child
+ *
+ * Ownership: none.
+ * Threads:   the one that called wk_fork_before, which is the only one.
+ * Context:   right after fork, before anything else of the library.
+ * Progress:  linear in the parent's threads, its queues and the calls that are pending; takes no lock, allocates nothing
+ *            and runs none of the program's code (but for the error hook, should a queue's descriptor not be had).
+ * Ordering:  none.
+ * Errors:    none; the process stops with a message without wk_fork_before.
+ * Like:      urcu_bp_after_fork_child, Python's PyOS_AfterFork_Child.
+ */
+WK_API void wk_fork_child(void);
 
 /**
  * wk_version - the library's WK_VERSION

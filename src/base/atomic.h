@@ -5,8 +5,10 @@
  * atomic type; each one is also a schedule point, so that an explorer sees, orders and
  * checks every access that threads share (see base/sched.h).
  *
- * There are no fences: ThreadSanitizer does not follow them, and an order on the
- * operation itself says which access it is about.
+ * There are no fences between threads: ThreadSanitizer does not follow them, and an order on the
+ * operation itself says which access it is about. wki_program_order is for a fork, whose child
+ * sees every other thread stopped between two instructions: it keeps the compiler from moving
+ * accesses over it.
  *
  * Layer: base. Never: a default (sequentially consistent) access, a fence.
  */
@@ -27,6 +29,11 @@ typedef _Atomic(int) wki_atomic_int;
 typedef _Atomic(size_t) wki_atomic_size;
 typedef _Atomic(uintptr_t) wki_atomic_word;
 #define WKI_ATOMIC_POINTER(T) _Atomic(T *)
+
+static inline void wki_program_order(void)
+{
+	atomic_signal_fence(memory_order_seq_cst);
+}
 
 #define atomic_load_relaxed(p) (SCHED_ACCESS(p), atomic_load_explicit((p), memory_order_relaxed))
 #define atomic_load_acquire(p) (SCHED_ACCESS(p), atomic_load_explicit((p), memory_order_acquire))

@@ -115,6 +115,17 @@ static void create_run(struct wki_creation *creation)
 		creation->discard(creation);
 }
 
+void wki_creations_forked(void)
+{
+	struct wki_create_frame *frame;
+
+	for (frame = create_frames; frame != NULL; frame = frame->outer) {
+		/* The frame has not been left: the flight has not failed, its claim is void. */
+		if (frame->flight != NULL && wki_flight_state(frame->flight) == WKI_FLIGHT_FAILED)
+			wki_flight_begin(frame->flight);
+	}
+}
+
 int wki_create_check(wk_create_mode mode)
 {
 	return mode == WK_CREATE_ONCE || mode == WK_CREATE_RACE || mode == WK_CREATE_TRY ? WK_OK : WK_EINVAL;

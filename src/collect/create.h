@@ -39,4 +39,7 @@ int wki_create_check(wk_create_mode mode);
 /* wki_create - find the value or make it; the caller has looked for it in vain */
 void wki_create(struct wki_creation *creation);
 
+/* wki_creations_forked - in the child of a fork: what the thread that forked is making, it goes on making */
+void wki_creations_forked(void);
+
 #endif

@@ -122,8 +122,7 @@ static void entry_init(struct wki_entry *entry, enum wki_entry_role role)
 		return;
 	/* ENT-3 relaxed; pairs: none; weaker: not possible; check: api/value_dict_test (nobody else's yet) */
 	atomic_store_relaxed(&entry->watch.state, WKI_WATCH_RETIRED);
-	/* ENT-4 relaxed; pairs: none; weaker: not possible; check: api/value_dict_test (nobody else's yet) */
-	atomic_store_relaxed(&entry->flight.state, WKI_FLIGHT_PENDING);
+	wki_flight_begin(entry);
 	wki_event_init(&entry->flight.over);
 }
 
@@ -362,6 +361,14 @@ void wki_entry_fired(struct wki_watch *watch)
 	wki_entry_drop(entry);
 }
 
+void wki_entry_orphaned(struct wki_watch *watch)
+{
+	struct wki_entry *entry = entry_of_watch(watch);
+
+	wki_table_lost_rcu(entry->table);
+	wki_entry_drop(entry);
+}
+
 void wki_entry_leave(struct wki_watch *watch)
 {
 	wki_entry_drop(entry_of_watch(watch));
@@ -369,7 +376,7 @@ void wki_entry_leave(struct wki_watch *watch)
 
 void wki_flight_end(struct wki_entry *flight, enum wki_flight_state state)
 {
-	uint32_t pending = WKI_FLIGHT_PENDING;
+	uint32_t pending = wki_claim(WKI_FLIGHT_PENDING);
 
 	/* ENT-2 release; pairs: ENT-1; weaker: as ENT-1; check: api/value_dict_test */
 	if (atomic_cas_release(&flight->flight.state, &pending, (uint32_t)state))

@@ -37,6 +37,7 @@
 
 #include <string.h>
 
+#include "base/generation.h"
 #include "core/control.h"
 #include "sync/event.h"
 #include "weakref/value_dict.h"
@@ -57,7 +58,7 @@ enum wki_entry_role { WKI_ENTRY_WEAK, WKI_ENTRY_STRONG, WKI_ENTRY_FLIGHT };
 enum wki_flight_state { WKI_FLIGHT_PENDING, WKI_FLIGHT_DONE, WKI_FLIGHT_FAILED };
 
 struct wki_flight {
-	wki_atomic_u32 state; /* enum wki_flight_state; leaves PENDING once */
+	wki_atomic_u32 state; /* enum wki_flight_state; leaves PENDING once, which is a claim (base/generation.h) */
 	struct wki_event over;
 };
 
@@ -141,6 +142,7 @@ const void *wki_entry_key(const struct wki_entry *entry, size_t *length);
 void wki_entry_reclaim(struct wki_link *link);
 void wki_entry_fired(struct wki_watch *watch);
 void wki_entry_leave(struct wki_watch *watch);
+void wki_entry_orphaned(struct wki_watch *watch); /* what it holds is left alone: the parent sees to it */
 
 static inline enum wki_entry_role wki_entry_role(const struct wki_entry *entry)
 {
@@ -188,12 +190,23 @@ static inline bool wki_entry_end(struct wki_entry *entry)
 static inline enum wki_flight_state wki_flight_state(const struct wki_entry *flight)
 {
 	/* ENT-1 acquire; pairs: ENT-2; weaker: who waited could look for the value before it is there; check: api/value_dict_test */
-	return (enum wki_flight_state)atomic_load_acquire((wki_atomic_u32 *)(uintptr_t)&flight->flight.state);
+	uint32_t state = atomic_load_acquire((wki_atomic_u32 *)(uintptr_t)&flight->flight.state);
+
+	if (wki_claim_state(state) == WKI_FLIGHT_PENDING && wki_claim_is_void(state))
+		return WKI_FLIGHT_FAILED;
+	return (enum wki_flight_state)wki_claim_state(state);
 }
 
 static inline bool wki_entry_is_pending_flight(const struct wki_entry *entry)
 {
 	return wki_entry_role(entry) == WKI_ENTRY_FLIGHT && wki_flight_state(entry) == WKI_FLIGHT_PENDING;
+}
+
+/* wki_flight_begin - the caller is about to make the value; also of one that it was making before a fork */
+static inline void wki_flight_begin(struct wki_entry *flight)
+{
+	/* ENT-4 relaxed; pairs: none; weaker: not possible; check: api/value_dict_test (nobody else's yet, or nobody else is there) */
+	atomic_store_relaxed(&flight->flight.state, wki_claim(WKI_FLIGHT_PENDING));
 }
 
 /* wki_flight_end - wake those who wait, unless somebody else has; the caller has a hold */

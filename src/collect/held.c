@@ -365,3 +365,12 @@ void wki_held_leave(struct wki_watch *watch)
 {
 	held_weak_drop(held_of_watch(watch));
 }
+
+void wki_held_forked(const struct wk_value_dict *dict, struct wki_entry *entry)
+{
+	uintptr_t word = wki_entry_held(entry);
+
+	if (dict->hold == WK_HOLD_WEAK && word != 0 && held_weak_is_live(held_weak(word)) &&
+	    !wki_watch_is_listed(&held_weak(word)->control->watches, &held_weak(word)->watch))
+		wki_held_stored(dict, word);
+}

@@ -84,6 +84,9 @@ void wki_held_bury_rcu(const struct wk_value_dict *dict, struct wki_entry *entry
 void wki_held_key_died_rcu(struct wki_entry *entry);
 void wki_held_settle(struct wki_entry *entry);
 
+/* wki_held_forked - in the child of a fork: a weak value that a lost thread had stored in a live entry is watched */
+void wki_held_forked(const struct wk_value_dict *dict, struct wki_entry *entry);
+
 /* For src/runtime/kinds.c: a weak value's watch. */
 void wki_held_fired(struct wki_watch *watch);
 void wki_held_leave(struct wki_watch *watch);

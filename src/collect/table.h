@@ -15,7 +15,8 @@
  * Every insert that finds a migration running moves two units, so that it ends before the next
  * array is full. Removals and deaths move nothing. The runner looks after every larger migration now and then, and
  * moves what is left, in small steps, once nobody else does; and it begins one where removals and deaths have left a
- * table that is due.
+ * table that is due. It needs no reference to the container: what it is asked for while the container lives it comes
+ * to before it comes to the container's end.
  *
  * Layer: collect. Never: a lock, waiting, user code but for the program's allocator.
  */
@@ -47,7 +48,7 @@ struct wki_table {
 	struct wki_control *owner;                      /* the container's control block; constant */
 	const wk_allocator *allocator;                  /* constant */
 	uint8_t floor;                                  /* no shrinking below 2^floor buckets; constant */
-	wki_atomic_u8 asked;                            /* the runner has `maintenance`, and a reference to the owner */
+	wki_atomic_u8 asked;                            /* by which generation the runner was given `maintenance`; 0: by none */
 	uint32_t seen;                                  /* where the migration was when the runner last looked; its own */
 	struct wki_deferred maintenance;
 	struct wki_stripe own; /* the only stripe of a small table */

@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "reclaim/service.h"
+#include "reclaim/thread.h"
 #include "sync/rcu.h"
 
 /* What an attempt says besides the codes of wki_store_run. */
@@ -87,6 +88,31 @@ static int store_meet_rcu(struct wki_store *store, struct wki_entry *there)
 	return store->found != NULL ? WK_OK : STORE_NONE;
 }
 
+/*
+ * From here on, until store_conclude, a child of a fork finishes the store, if it has begun: `entry` is on its way into
+ * a slot, or a value into what it holds.
+ */
+static void store_announce(struct wki_store *store, struct wki_entry *entry, struct wki_entry *replaced)
+{
+	struct wki_intent *intent = store->intent;
+
+	if (intent == NULL) {
+		(void)wki_thread_self(); /* spare intents are few */
+		intent = store->intent = wki_intent_begin();
+	}
+	if (unlikely(intent == NULL))
+		return;
+	wki_intent_note(&intent->table, &store->dict->table);
+	wki_intent_note(&intent->replaced, replaced);
+	wki_intent_note(&intent->storing, entry);
+}
+
+static void store_conclude(struct wki_store *store)
+{
+	if (store->intent != NULL)
+		wki_intent_note(&store->intent->storing, NULL);
+}
+
 /* In place of what an entry holds, the new value; the entry stays, and its key. */
 static int store_swap_rcu(struct wki_store *store, struct wki_entry *there, uintptr_t seen)
 {
@@ -94,6 +120,7 @@ static int store_swap_rcu(struct wki_store *store, struct wki_entry *there, uint
 
 	if (!wki_held_aim(dict, store->held, there))
 		return STORE_AGAIN; /* it has left its slot */
+	store_announce(store, there, NULL);
 	if (!wki_held_swap(there, &seen, store->held)) {
 		wki_held_miss(dict, there);
 		return STORE_AGAIN;
@@ -109,8 +136,10 @@ static int store_meet_held_rcu(struct wki_store *store, struct wki_entry *there)
 {
 	uintptr_t seen = wki_entry_held(there);
 
-	if (seen == 0)
+	if (seen == 0) {
+		wki_held_over_rcu(there); /* whoever took it may never come to that */
 		return STORE_NONE;
+	}
 	if (!wki_held_lives_rcu(store->dict, seen)) {
 		wki_held_bury_rcu(store->dict, there, seen);
 		return STORE_AGAIN;
@@ -182,6 +211,7 @@ static int store_put_rcu(struct wki_store *store, const struct wki_place *place,
 		return STORE_NEEDS;
 	if (store->entry == NULL && !store_make(store))
 		return WK_ENOMEM;
+	store_announce(store, store->entry, live ? wki_place_entry(place) : NULL);
 	switch (wki_table_store_rcu(table, place, store->key->hash, store->entry, &store->look)) {
 	case WKI_STORED:
 		return store_settle_rcu(store, wki_place_entry(place), live);
@@ -223,10 +253,12 @@ int wki_store_run(struct wki_store *store)
 	do {
 		wki_read_lock();
 		code = store_try_rcu(store);
+		store_conclude(store);
 		wki_read_unlock();
 		if (code == STORE_NEEDS)
 			code = store_make(store) ? STORE_AGAIN : WK_ENOMEM;
 	} while (code == STORE_AGAIN);
+	wki_intent_end(store->intent);
 	if (store->stored)
 		wki_table_tend(&store->dict->table, store->look);
 	else if (store->entry != NULL)
@@ -296,4 +328,46 @@ void *wk_value_dict_get_or_insert(wk_value_dict *dict, wk_key key, void *object,
 	if (status != NULL)
 		*status = code;
 	return code == WK_CREATED ? wk_retain(object) : store.found;
+}
+
+/* After a fork, in the child: nobody else is there, and no grace period has ended since. */
+
+static bool store_same_entry(const struct wki_entry *entry, uint64_t hash, const void *wanted)
+{
+	(void)hash;
+	return entry == wanted;
+}
+
+static bool store_is_in_slot(struct wki_table *table, const struct wki_entry *entry)
+{
+	uint64_t hash = wki_entry_hash(entry, table->seed);
+	struct wki_place place = wki_slots_find(wki_slots_route(&table->root, hash), hash, store_same_entry, entry);
+
+	return wki_place_entry(&place) == entry;
+}
+
+/*
+ * What must not stay: an entry in its slot that is not watching, since its object would go without telling it (the
+ * same of a weak value that an entry holds); and an entry that is live without a slot, since its table would go without ending it. Whether the length has been
+ * counted cannot be seen, but where the entry is not watching it has not.
+ */
+void wki_store_forked(struct wki_intent *intent)
+{
+	struct wki_table *table = wki_intent_noted(&intent->table);
+	struct wki_entry *entry = wki_intent_noted(&intent->storing), *replaced = wki_intent_noted(&intent->replaced);
+	bool counts = true;
+
+	if (entry == NULL)
+		return;
+	if (replaced != NULL && wki_entry_state_is_live(replaced) && !store_is_in_slot(table, replaced))
+		counts = !wki_entry_end(replaced);
+	if (wki_entry_role(entry) != WKI_ENTRY_WEAK || !wki_entry_state_is_live(entry) || !store_is_in_slot(table, entry))
+		return;
+	if (wki_entry_has_held(entry))
+		wki_held_forked(wki_values_of_table(table), entry);
+	if (wki_watch_is_listed(&entry->control->watches, &entry->watch))
+		return;
+	wki_control_watch(entry->control, &entry->watch);
+	if (counts)
+		wki_table_gained(table);
 }

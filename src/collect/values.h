@@ -140,6 +140,7 @@ struct wki_store {
 	void *found;                   /* with wants: the live value, owned by the caller */
 	struct wki_entry *flight;      /* somebody else's, with a hold of the caller's */
 	/* The store's own. */
+	struct wki_intent *intent;    /* NULL: no entry has been made, or none is to be had */
 	struct wki_control *replaced; /* a strong value to be released outside the section; NULL: none */
 	bool stored, look;
 };
@@ -152,6 +153,10 @@ struct wki_store {
  *		   WK_ENOMEM: nothing has changed
  */
 int wki_store_run(struct wki_store *store);
+
+struct wki_intent;
+/* wki_store_forked - in the child of a fork: finish what a lost thread was storing */
+void wki_store_forked(struct wki_intent *intent);
 
 /* wki_value_check - may this object be stored under this key? */
 int wki_value_check(const wk_value_dict *dict, wk_key key, const void *object);

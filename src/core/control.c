@@ -336,12 +336,19 @@ static void control_retire(struct wki_control *control, bool borrowed)
 	}
 }
 
-/* Everything that watches learns of the death, newest first; what was removed leaves the list. */
-static void control_fire_rcu(struct wki_control *control)
+/*
+ * Everything that watches learns of the death, newest first; what was removed leaves the list. The list is noted
+ * before it is taken, and what is told last stays noted while it is told: from there a child of a fork goes on.
+ */
+static void control_fire_rcu(struct wki_control *control, struct wki_intent *intent)
 {
 	struct wki_watch *watch, *next;
 
+	if (intent != NULL)
+		wki_intent_note(&intent->telling, wki_watch_first(&control->watches));
 	for (watch = wki_watch_take(&control->watches); watch != NULL; watch = next) {
+		if (intent != NULL)
+			wki_intent_note(&intent->telling, watch);
 		next = wki_watch_next(watch);
 		if (wki_watch_move(watch, WKI_WATCH_LIVE, WKI_WATCH_FIRED))
 			wki_watch_handlers[watch->kind].fired(watch);
@@ -350,19 +357,41 @@ static void control_fire_rcu(struct wki_control *control)
 	}
 }
 
+/* The thread's intent, unless it is in use: the death is a consequence of another one that it is at. */
+static struct wki_intent *control_announce(struct wki_control *control)
+{
+	struct wki_intent *intent = wki_intent_begin();
+
+	if (unlikely(intent == NULL || wki_intent_noted(&intent->ending) != NULL))
+		return NULL;
+	wki_intent_note(&intent->ending, control);
+	return intent;
+}
+
+static void control_conclude(struct wki_intent *intent)
+{
+	if (unlikely(intent == NULL))
+		return;
+	wki_intent_note(&intent->ending, NULL);
+	wki_intent_note(&intent->telling, NULL);
+	wki_intent_end(intent);
+}
+
 /*
  * A decider. The read section begins before the object is dead for anybody, so that whoever
  * judges it dead, and takes it for reason to end a container, still finds us inside.
  */
 static __attribute__((noinline)) void control_decide(struct wki_control *control, uint64_t before)
 {
+	struct wki_intent *intent = control_announce(control);
 	bool won;
 
 	SCHED_POINT("decider holds nothing");
 	wki_read_lock();
 	won = wki_count_decide(&control->count, before);
 	if (won)
-		control_fire_rcu(control);
+		control_fire_rcu(control, intent);
+	control_conclude(intent);
 	wki_read_unlock();
 	if (won)
 		control_retire(control, true);
@@ -408,4 +437,38 @@ void wki_control_unwatch_rcu(struct wki_control *control)
 {
 	if (wki_watch_littered(&control->count.meta))
 		wki_control_prune_rcu(control);
+}
+
+/* After a fork, in the child. */
+
+static void control_tell_orphans(struct wki_watch *watch)
+{
+	struct wki_watch *next;
+
+	for (; watch != NULL; watch = next) {
+		next = wki_watch_next(watch);
+		if (wki_watch_move(watch, WKI_WATCH_LIVE, WKI_WATCH_FIRED))
+			wki_watch_handlers[watch->kind].orphaned(watch);
+		else if (wki_watch_move(watch, WKI_WATCH_REMOVED, WKI_WATCH_RETIRED))
+			wki_watch_handlers[watch->kind].leave(watch);
+	}
+}
+
+/* Not dead: the thread was a decider that has decided nothing, and the object may be revived. */
+void wki_control_forked(struct wki_intent *intent)
+{
+	struct wki_control *control = wki_intent_noted(&intent->ending);
+
+	if (control == NULL || !wki_count_is_dead(&control->count))
+		return;
+	control_tell_orphans(wki_intent_noted(&intent->telling));
+	control_tell_orphans(wki_watch_take(&control->watches));
+}
+
+uint32_t wki_controls_forked(void)
+{
+	uint32_t count = prompt_chain.count;
+
+	prompt_chain = (struct wki_chain){ 0 };
+	return count;
 }

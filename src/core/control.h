@@ -197,6 +197,7 @@ enum wki_watch_kind { WKI_WATCH_ENTRY, WKI_WATCH_REF, WKI_WATCH_FINALIZER, WKI_W
 struct wki_watch_handler {
 	void (*fired)(struct wki_watch *watch);  /* the object died */
 	void (*leave)(struct wki_watch *watch);  /* off the list: drop the list's hold */
+	void (*orphaned)(struct wki_watch *watch); /* fired, but in a child whose parent sees to the rest; no section */
 };
 
 /* Filled in by src/runtime/kinds.c, which knows every layer. */
@@ -218,6 +219,12 @@ void wki_control_prune_rcu(struct wki_control *control);
 
 /* wki_control_release - `many` strong references less: what wk_release does */
 void wki_control_release(struct wki_control *control, uint64_t many);
+
+struct wki_intent;
+/* wki_control_forked - in the child: tell the watches of an object whose life a lost thread was ending */
+void wki_control_forked(struct wki_intent *intent);
+/* wki_controls_forked - in the child: what the thread that forked was about to destroy is the parent's; returns how many */
+uint32_t wki_controls_forked(void);
 
 /* wki_control_drop_unit - a weak unit less; the last one frees the block */
 void wki_control_drop_unit(struct wki_control *control);

@@ -17,9 +17,11 @@
  * from finding the watch live until it has touched the object for the last time: that is what
  * keeps watches and control block where they are.
  *
- * META, the word beside the units:  garbage (16 bits) | log2 of the garbage that starts a
- * prune (5 bits, at 8) | flags (8 bits, core/control.h, PRUNING among them). The garbage is a
- * hint; it is at the top so that it wraps into nothing.
+ * META, the word beside the units:  garbage (16 bits) | generation of PRUNING (3 bits, at 13) |
+ * log2 of the garbage that starts a prune (5 bits, at 8) | flags (8 bits, core/control.h, PRUNING
+ * among them). The garbage is a hint; it is at the top so that it wraps into nothing. A pruner
+ * that a fork left behind is no pruner (base/generation.h); of eight forks in a row one takes
+ * him for its own, and lets the garbage lie.
  *
  * Layer: core, header only. Never: libc, liburcu, allocation.
  */
@@ -27,6 +29,7 @@
 #define WKI_CORE_WATCH_H
 
 #include "base/atomic.h"
+#include "base/generation.h"
 
 enum wki_watch_state { WKI_WATCH_LIVE, WKI_WATCH_REMOVED, WKI_WATCH_FIRED, WKI_WATCH_RETIRED };
 
@@ -44,6 +47,8 @@ typedef WKI_ATOMIC_POINTER(struct wki_watch) wki_watch_head;
 #define WKI_META_PRUNING UINT32_C(0x80)
 #define WKI_META_DUE_SHIFT 8
 #define WKI_META_DUE_MASK (UINT32_C(0x1f) << WKI_META_DUE_SHIFT)
+#define WKI_META_GENERATION_SHIFT 13
+#define WKI_META_GENERATION_MASK (UINT32_C(7) << WKI_META_GENERATION_SHIFT)
 #define WKI_META_GARBAGE_SHIFT 16
 #define WKI_META_GARBAGE_MASK (UINT32_C(0xffff) << WKI_META_GARBAGE_SHIFT)
 #define WKI_WATCH_DUE_MIN 3u  /* eight removed watches start the first prune */
@@ -129,6 +134,41 @@ static inline struct wki_watch *wki_watch_next(const struct wki_watch *watch)
 	return atomic_load_acquire((wki_watch_head *)(uintptr_t)&watch->next);
 }
 
+/* A prune's claim, as of now. */
+static inline uint32_t wki_watch_pruning(void)
+{
+	return WKI_META_PRUNING | (wki_generation << WKI_META_GENERATION_SHIFT & WKI_META_GENERATION_MASK);
+}
+
+static inline bool wki_watch_is_pruned(uint32_t meta)
+{
+	return (meta & (WKI_META_PRUNING | WKI_META_GENERATION_MASK)) == wki_watch_pruning();
+}
+
+/* wki_watch_claim_prune - false: somebody is at it */
+static inline bool wki_watch_claim_prune(wki_atomic_u32 *meta)
+{
+	/* WCH-21 relaxed; pairs: none; weaker: not possible; check: explore/watch (CAS again if stale) */
+	uint32_t old = atomic_load_relaxed(meta);
+
+	do {
+		if (wki_watch_is_pruned(old))
+			return false;
+		/* WCH-15 acquire; pairs: WCH-17; weaker: this prune could see next pointers from before the last one; check: explore/watch, model/watch */
+	} while (!atomic_cas_acquire(meta, &old, (old & ~WKI_META_GENERATION_MASK) | wki_watch_pruning()));
+	return true;
+}
+
+/* wki_watch_is_listed - in the child of a fork: has it been pushed? */
+static inline bool wki_watch_is_listed(const wki_watch_head *head, const struct wki_watch *wanted)
+{
+	const struct wki_watch *watch = wki_watch_first(head);
+
+	while (watch != NULL && watch != wanted)
+		watch = wki_watch_next(watch);
+	return watch != NULL;
+}
+
 /* wki_watch_littered - one more removed watch is on the list; true: a prune is due */
 static inline bool wki_watch_littered(wki_atomic_u32 *meta)
 {
@@ -137,7 +177,7 @@ static inline bool wki_watch_littered(wki_atomic_u32 *meta)
 	uint32_t due = (now & WKI_META_DUE_MASK) >> WKI_META_DUE_SHIFT;
 	uint32_t garbage = (now >> WKI_META_GARBAGE_SHIFT) + 1;
 
-	return (now & WKI_META_PRUNING) == 0 && garbage >= UINT32_C(1) << (due > WKI_WATCH_DUE_MIN ? due : WKI_WATCH_DUE_MIN);
+	return !wki_watch_is_pruned(now) && garbage >= UINT32_C(1) << (due > WKI_WATCH_DUE_MIN ? due : WKI_WATCH_DUE_MIN);
 }
 
 /* wki_watch_unlink - take a removed watch out; false: others were pushed in front meanwhile, leave it for later */
@@ -165,8 +205,7 @@ static inline void wki_watch_prune(wki_watch_head *head, wki_atomic_u32 *meta, v
 	struct wki_watch *before = NULL, *watch, *next;
 	uint32_t kept = 0, due = WKI_WATCH_DUE_MIN, old;
 
-	/* WCH-15 acquire; pairs: WCH-17; weaker: this prune could see next pointers from before the last one; check: explore/watch, model/watch */
-	if (atomic_fetch_or_acquire(meta, WKI_META_PRUNING) & WKI_META_PRUNING)
+	if (!wki_watch_claim_prune(meta))
 		return;
 	/* WCH-12 acquire; pairs: WCH-4, WCH-9, WCH-20; weaker: it could meet a half-made watch; check: explore/watch, model/watch */
 	for (watch = atomic_load_acquire(head); watch != NULL; watch = next) {

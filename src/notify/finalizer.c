@@ -43,7 +43,17 @@ static wk_finalizer *finalizer_of(struct wki_registration *registration)
 	return (wk_finalizer *)(void *)registration;
 }
 
-/* The registry. */
+/* The registry. Whoever forks takes the lock inside liburcu's: nobody registers with liburcu under it. */
+
+void wki_finalizers_lock(void)
+{
+	pthread_mutex_lock(&finalizers.lock);
+}
+
+void wki_finalizers_unlock(void)
+{
+	pthread_mutex_unlock(&finalizers.lock);
+}
 
 static void finalizer_enlist_locked(wk_finalizer *finalizer)
 {
@@ -58,7 +68,7 @@ static void finalizer_over(struct wki_registration *registration)
 {
 	wk_finalizer *finalizer = finalizer_of(registration);
 
-	pthread_mutex_lock(&finalizers.lock);
+	wki_finalizers_lock();
 	if (finalizers.cursor == finalizer)
 		finalizers.cursor = finalizer->older;
 	if (finalizer->older != NULL)
@@ -67,7 +77,7 @@ static void finalizer_over(struct wki_registration *registration)
 		finalizer->newer->older = finalizer->older;
 	else
 		finalizers.newest = finalizer->older;
-	pthread_mutex_unlock(&finalizers.lock);
+	wki_finalizers_unlock();
 }
 
 static int finalizer_run(struct wki_registration *registration)
@@ -131,7 +141,7 @@ static wk_finalizer *finalizers_next(bool posted_too)
 {
 	wk_finalizer *finalizer;
 
-	pthread_mutex_lock(&finalizers.lock);
+	wki_finalizers_lock();
 	while ((finalizer = finalizers.cursor) != NULL) {
 		finalizers.cursor = finalizer->older;
 		if (finalizer_is_at_exit(finalizer) && finalizer_take_to_run(finalizer))
@@ -139,7 +149,7 @@ static wk_finalizer *finalizers_next(bool posted_too)
 		if (posted_too && wki_registration_take_posted(&finalizer->registration))
 			break; /* what is in the registry has its CALL still */
 	}
-	pthread_mutex_unlock(&finalizers.lock);
+	wki_finalizers_unlock();
 	return finalizer;
 }
 
@@ -147,9 +157,10 @@ static void finalizers_run(bool posted_too)
 {
 	wk_finalizer *finalizer;
 
-	pthread_mutex_lock(&finalizers.lock);
+	(void)wki_read_ongoing(); /* which registers the thread: see the lock */
+	wki_finalizers_lock();
 	finalizers.cursor = finalizers.newest;
-	pthread_mutex_unlock(&finalizers.lock);
+	wki_finalizers_unlock();
 	while ((finalizer = finalizers_next(posted_too)) != NULL)
 		(void)wki_registration_run(&finalizer->registration, true);
 }
@@ -164,14 +175,14 @@ static wk_finalizer *finalizers_running(void)
 {
 	wk_finalizer *finalizer;
 
-	pthread_mutex_lock(&finalizers.lock);
+	wki_finalizers_lock();
 	for (finalizer = finalizers.newest; finalizer != NULL; finalizer = finalizer->older) {
 		if (wki_registration_call(&finalizer->registration) == WKI_CALL_RUNNING)
 			break;
 	}
 	if (finalizer != NULL)
 		(void)wki_registration_add(&finalizer->registration, WKI_HOLD_USER);
-	pthread_mutex_unlock(&finalizers.lock);
+	wki_finalizers_unlock();
 	return finalizer;
 }
 
@@ -194,10 +205,10 @@ static void finalizers_at_exit(void)
 {
 	bool leave;
 
-	pthread_mutex_lock(&finalizers.lock);
+	wki_finalizers_lock();
 	finalizers.handler = false;
 	leave = finalizers.leave;
-	pthread_mutex_unlock(&finalizers.lock);
+	wki_finalizers_unlock();
 	if (leave)
 		return;
 	finalizers_run(true);
@@ -206,9 +217,9 @@ static void finalizers_at_exit(void)
 
 void wki_finalizers_leave_at_exit(bool leave)
 {
-	pthread_mutex_lock(&finalizers.lock);
+	wki_finalizers_lock();
 	finalizers.leave = leave;
-	pthread_mutex_unlock(&finalizers.lock);
+	wki_finalizers_unlock();
 }
 
 /* The public calls. */
@@ -242,7 +253,7 @@ static int finalizer_register(wk_finalizer *finalizer)
 {
 	int status = WK_OK;
 
-	pthread_mutex_lock(&finalizers.lock);
+	wki_finalizers_lock();
 	if (!finalizers.handler)
 		finalizers.handler = atexit(finalizers_at_exit) == 0;
 	if (!finalizers.handler)
@@ -251,7 +262,7 @@ static int finalizer_register(wk_finalizer *finalizer)
 		status = WK_ESHUTDOWN;
 	else
 		finalizer_enlist_locked(finalizer);
-	pthread_mutex_unlock(&finalizers.lock);
+	wki_finalizers_unlock();
 	return status;
 }
 

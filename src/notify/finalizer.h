@@ -14,4 +14,8 @@ void wki_finalizers_run(void);
 /* wki_finalizers_leave_at_exit - whether the end of the process leaves them all alone */
 void wki_finalizers_leave_at_exit(bool leave);
 
+/* wki_finalizers_lock, wki_finalizers_unlock - around a fork: the registry */
+void wki_finalizers_lock(void);
+void wki_finalizers_unlock(void);
+
 #endif

@@ -25,29 +25,15 @@
 #include "base/memory.h"
 #include "core/control.h"
 #include "core/owner.h"
+#include "notify/queue_inside.h"
 #include "notify/registration.h"
 #include "reclaim/grace.h"
-#include "reclaim/mailbox.h"
 #include "reclaim/runner.h"
 #include "reclaim/service.h"
 #include "reclaim/thread.h"
-#include "sync/event.h"
 #include "sync/rcu.h"
 
-enum queue_state { QUEUE_IDLE, QUEUE_DRAINING, QUEUE_CLOSING, QUEUE_CLOSED };
-
-struct wk_queue {
-	struct wki_mailbox box;
-	struct wki_event event;
-	wki_atomic_u32 state; /* enum queue_state */
-	wki_atomic_u32 pending;
-	wki_atomic_int descriptor;  /* -1: none */
-	void (*wake)(void *context); /* constant */
-	void *context;               /* constant */
-	struct wki_chain left;       /* the drainer's, or the closer's */
-	WKI_ATOMIC_POINTER(void) drainer; /* an address of the draining thread's own; NULL: none */
-	char name[32];
-};
+_Thread_local char wki_queue_thread;
 
 struct queue_post {
 	struct wki_deferred deferred;
@@ -69,6 +55,12 @@ uint64_t wki_queue_all_run(void)
 {
 	/* QUE-2 relaxed; pairs: none; weaker: not possible; check: api/runtime_test (statistics) */
 	return atomic_load_relaxed(&queue_run);
+}
+
+void wki_queues_forget_pending(void)
+{
+	/* QUE-18 relaxed; pairs: none; weaker: not possible; check: api/fork_test (nobody else is there) */
+	atomic_store_relaxed(&queue_pending, 0);
 }
 
 static void queue_count(wk_queue *queue, uint32_t more)
@@ -99,16 +91,10 @@ static bool queue_move(wk_queue *queue, enum queue_state from, enum queue_state 
 	return atomic_cas_acq_rel(&queue->state, &expected, (uint32_t)to);
 }
 
-static int queue_descriptor(const wk_queue *queue)
-{
-	/* QUE-9 relaxed; pairs: none; weaker: not possible; check: api/queue_test (closed one grace period after the last teller) */
-	return atomic_load_relaxed((wki_atomic_int *)(uintptr_t)&queue->descriptor);
-}
-
 /* Tell that there is something, by every way there is. */
 static void queue_tell_rcu(wk_queue *queue)
 {
-	int descriptor = queue_descriptor(queue);
+	int descriptor = wki_queue_descriptor(queue);
 
 	if (descriptor >= 0)
 		(void)eventfd_write(descriptor, 1); /* full is readable too */
@@ -265,20 +251,6 @@ static void queue_settle(wk_queue *queue, struct wki_chain *chain, void (*settle
 
 /* Draining. */
 
-static void queue_set_drainer(wk_queue *queue, void *thread)
-{
-	/* QUE-11 relaxed; pairs: none; weaker: not possible; check: api/queue_test (a thread only looks for itself) */
-	atomic_store_relaxed(&queue->drainer, thread);
-}
-
-static _Thread_local char queue_thread;
-
-static bool queue_is_drainer(const wk_queue *queue)
-{
-	/* QUE-12 relaxed; pairs: none; weaker: not possible; check: api/queue_test */
-	return atomic_load_relaxed(&((wk_queue *)(uintptr_t)queue)->drainer) == &queue_thread;
-}
-
 struct queue_drain {
 	wk_queue *queue;
 	bool has_returned; /* what it ran */
@@ -293,7 +265,7 @@ static void queue_drain_end(void *argument)
 
 	if (!drain->has_returned)
 		wki_report_error(WK_EINVAL, "queue", "a callback or destructor ended the thread that drained its queue");
-	queue_set_drainer(queue, NULL);
+	wki_queue_set_drainer(queue, NULL);
 	if (queue_move(queue, QUEUE_DRAINING, QUEUE_IDLE) && left) {
 		wki_read_lock();
 		queue_tell_rcu(queue);
@@ -304,7 +276,7 @@ static void queue_drain_end(void *argument)
 
 static void queue_clear_descriptor(const wk_queue *queue)
 {
-	int descriptor = queue_descriptor(queue);
+	int descriptor = wki_queue_descriptor(queue);
 	eventfd_t count;
 
 	if (descriptor >= 0)
@@ -330,7 +302,7 @@ size_t wk_queue_drain(wk_queue *queue, size_t budget)
 
 	if (queue == NULL || !queue_move(queue, QUEUE_IDLE, QUEUE_DRAINING))
 		return 0;
-	queue_set_drainer(queue, &queue_thread);
+	wki_queue_set_drainer(queue, &wki_queue_thread);
 	wk_retain(queue); /* its own callbacks may release it */
 	/* First the descriptor, then the mailbox: what comes between makes it readable again. */
 	queue_clear_descriptor(queue);
@@ -371,14 +343,14 @@ int wk_queue_wait(wk_queue *queue, uint64_t timeout_ns)
 
 int wk_queue_descriptor(const wk_queue *queue)
 {
-	return queue == NULL ? -1 : queue_descriptor(queue);
+	return queue == NULL ? -1 : wki_queue_descriptor(queue);
 }
 
 /* The end. */
 
-static void queue_close_descriptor(wk_queue *queue)
+void wki_queue_close_descriptor(wk_queue *queue)
 {
-	int descriptor = queue_descriptor(queue);
+	int descriptor = wki_queue_descriptor(queue);
 
 	if (descriptor < 0)
 		return;
@@ -396,7 +368,7 @@ static int queue_begin_close(wk_queue *queue, wk_queue_close_mode mode)
 	case QUEUE_CLOSED:
 		return WK_ESHUTDOWN;
 	case QUEUE_DRAINING:
-		if (!queue_is_drainer(queue))
+		if (!wki_queue_is_drainer(queue))
 			return WK_EBUSY;
 		if (mode == WK_QUEUE_RUN)
 			return WK_EDEADLOCK;
@@ -413,7 +385,6 @@ int wk_queue_close(wk_queue *queue, wk_queue_close_mode mode)
 		[WK_QUEUE_MOVE] = wki_runner_now,
 		[WK_QUEUE_DROP] = queue_drop_item,
 	};
-	struct wki_chain rest;
 	int status;
 
 	if (queue == NULL || (unsigned)mode > WK_QUEUE_DROP)
@@ -423,12 +394,11 @@ int wk_queue_close(wk_queue *queue, wk_queue_close_mode mode)
 	status = queue_begin_close(queue, mode);
 	if (status < 0)
 		return status;
-	rest = queue->left;
-	queue->left = (struct wki_chain){ 0 };
-	wki_chain_gather(&rest, wki_mailbox_close(&queue->box));
+	wki_queue_set_drainer(queue, &wki_queue_thread);
+	wki_chain_gather(&queue->left, wki_mailbox_close(&queue->box));
 	(void)wki_grace_wait(wki_grace_ticket(), WKI_NO_DEADLINE);
-	queue_close_descriptor(queue);
-	queue_settle(queue, &rest, settle[mode]);
+	wki_queue_close_descriptor(queue);
+	queue_settle(queue, &queue->left, settle[mode]);
 	/* QUE-8 release; pairs: QUE-6; weaker: as QUE-6; check: api/queue_test under TSan */
 	atomic_store_release(&queue->state, QUEUE_CLOSED);
 	wki_event_signal(&queue->event);
@@ -439,11 +409,11 @@ int wk_queue_close(wk_queue *queue, wk_queue_close_mode mode)
 static void queue_destroy(void *payload)
 {
 	wk_queue *queue = payload;
-	struct wki_chain rest = queue->left;
 
-	wki_chain_gather(&rest, wki_mailbox_close(&queue->box));
-	queue_settle(queue, &rest, wki_runner_now);
-	queue_close_descriptor(queue);
+	wki_queue_delist(queue);
+	wki_chain_gather(&queue->left, wki_mailbox_close(&queue->box));
+	queue_settle(queue, &queue->left, wki_runner_now);
+	wki_queue_close_descriptor(queue);
 }
 
 WK_DEFINE_TYPE(queue_type, wk_queue, .destroy = queue_destroy);
@@ -479,6 +449,7 @@ wk_queue *wk_queue_new(const wk_queue_options *options, int *status)
 	wki_event_init(&queue->event);
 	queue->wake = options->wake;
 	queue->context = options->context;
+	wki_queue_enlist(queue);
 	snprintf(queue->name, sizeof(queue->name), "%s", options->name != NULL ? options->name : "");
 	return queue;
 }

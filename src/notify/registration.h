@@ -14,6 +14,9 @@
  *	       RUNNING -> DONE      the call has returned, or has ended its thread
  *	Impossible: anything else; so a call begins once at most, and never when it was cancelled.
  *
+ * POSTED and RUNNING are claims (base/generation.h): in the child of a fork, what the parent had
+ * posted is CANCELLED, and what it ran is DONE.
+ *
  * Each step is one compare-and-swap. The one winner of a step out of ARMED owns `link`; who runs the
  * call, or drains it CANCELLED, releases the argument: once.
  *
@@ -30,6 +33,7 @@
 #define WKI_NOTIFY_REGISTRATION_H
 
 #include "base/atomic.h"
+#include "base/generation.h"
 #include "core/watch.h"
 #include "reclaim/link.h"
 #include "sync/event.h"
@@ -64,7 +68,7 @@ struct wki_registration_kind {
 struct wki_registration {
 	struct wki_watch watch;
 	struct wki_link link;  /* handed over, later retired: one at a time */
-	wki_atomic_u32 call;   /* enum wki_call */
+	wki_atomic_u32 call;   /* enum wki_call, and a generation */
 	struct wki_event done; /* for who waits while it is RUNNING */
 	wki_atomic_u32 flag;   /* the kind's own */
 	uint32_t bytes;        /* of the block */
@@ -111,19 +115,30 @@ static inline void wki_registration_init(struct wki_registration *registration, 
 	atomic_store_relaxed(&registration->call, (uint32_t)call);
 }
 
+/* The word of a state: only what somebody is expected to go on with depends on the generation. */
+static inline uint32_t wki_registration_word(enum wki_call call)
+{
+	return call == WKI_CALL_POSTED || call == WKI_CALL_RUNNING ? wki_claim(call) : (uint32_t)call;
+}
+
 static inline enum wki_call wki_registration_call(const struct wki_registration *registration)
 {
 	/* REG-2 acquire; pairs: REG-3; weaker: who finds it DONE could miss what the call did; check: api/ref_cancel_test under TSan */
-	return (enum wki_call)atomic_load_acquire((wki_atomic_u32 *)(uintptr_t)&registration->call);
+	uint32_t word = atomic_load_acquire((wki_atomic_u32 *)(uintptr_t)&registration->call);
+	enum wki_call call = (enum wki_call)wki_claim_state(word);
+
+	if (word == wki_registration_word(call))
+		return call;
+	return call == WKI_CALL_POSTED ? WKI_CALL_CANCELLED : WKI_CALL_DONE;
 }
 
 /* wki_registration_move - one step of the call; true: the caller took it */
 static inline bool wki_registration_move(struct wki_registration *registration, enum wki_call from, enum wki_call to)
 {
-	uint32_t expected = from;
+	uint32_t expected = wki_registration_word(from);
 
 	/* REG-3 acq_rel; pairs: REG-2, REG-3; weaker: a call could miss what was done before the death, a canceller what the call did; check: explore/cancel, api/ref_cancel_test under TSan */
-	return atomic_cas_acq_rel(&registration->call, &expected, (uint32_t)to);
+	return atomic_cas_acq_rel(&registration->call, &expected, wki_registration_word(to));
 }
 
 /* wki_registration_drop - holds less; returns the holds before */
@@ -162,6 +177,13 @@ static inline bool wki_registration_add_user_rcu(struct wki_registration *regist
 static inline void wki_registration_leave(struct wki_watch *watch)
 {
 	(void)wki_registration_drop(wki_registration_of_watch(watch), WKI_HOLD_LIST);
+}
+
+/* wki_registration_orphaned - as fired, in the child of a fork that took away the thread that was at it: nothing is called */
+static inline void wki_registration_orphaned(struct wki_watch *watch)
+{
+	(void)wki_registration_move(wki_registration_of_watch(watch), WKI_CALL_ARMED, WKI_CALL_CANCELLED);
+	wki_registration_leave(watch);
 }
 
 /* wki_registration_fired - the object died, the caller is its end of life and has won LIVE -> FIRED */

@@ -123,6 +123,30 @@ void wki_backlog_read(struct wki_backlog_figures *figures)
 	figures->throttled = atomic_load_relaxed(&backlog.throttled);
 }
 
+uint64_t wki_backlog_forked(void)
+{
+	struct wki_limbo_sum sum = { 0 };
+	struct wki_backlog_figures figures;
+	struct wki_thread *thread;
+
+	wki_backlog_read(&figures);
+	for (thread = wki_thread_all(); thread != NULL; thread = thread->next) {
+		/* BKL-16 relaxed; pairs: none; weaker: not possible; check: api/fork_test (nobody else is there) */
+		atomic_store_relaxed(&thread->noted_objects, 0);
+		/* BKL-17 relaxed; pairs: none; weaker: not possible; check: api/fork_test */
+		atomic_store_relaxed(&thread->noted_bytes, 0);
+	}
+	if (wki_thread_if_any() != NULL)
+		sum = wki_limbo_sealed(&wki_thread_if_any()->limbo);
+	/* BKL-18 relaxed; pairs: none; weaker: not possible; check: api/fork_test */
+	atomic_store_relaxed(&backlog.objects, sum.objects);
+	/* BKL-19 relaxed; pairs: none; weaker: not possible; check: api/fork_test */
+	atomic_store_relaxed(&backlog.bytes, sum.bytes);
+	/* BKL-20 relaxed; pairs: none; weaker: not possible; check: api/fork_test */
+	atomic_store_relaxed(&backlog.dying, 0);
+	return figures.dying;
+}
+
 /* Who must never wait: our own threads, callbacks, and whoever holds up grace periods itself. */
 static bool backlog_may_wait(void)
 {

@@ -39,6 +39,9 @@ bool wki_backlog_brake(void);
 /* Objects that a thread makes between two calls of it. */
 #define WKI_BACKLOG_DEBT 64u
 
+/* wki_backlog_forked - in the child: only what waits in the calling thread's limbo still does; returns how many destroys never come */
+uint64_t wki_backlog_forked(void);
+
 void wki_backlog_read(struct wki_backlog_figures *figures);
 
 #endif

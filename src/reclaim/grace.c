@@ -218,3 +218,14 @@ uint64_t wki_grace_number(void)
 	/* GRC-15 relaxed; pairs: none; weaker: not possible; check: api/runtime_test (statistics) */
 	return atomic_load_relaxed(&wki_grace.completed);
 }
+
+void wki_grace_forked(void)
+{
+	/* GRC-30 relaxed; pairs: none; weaker: not possible; check: api/fork_test (nobody else is there) */
+	uint64_t number = atomic_fetch_add_relaxed(&wki_grace.started, 1) + 1;
+
+	/* GRC-31 relaxed; pairs: none; weaker: not possible; check: api/fork_test */
+	atomic_store_relaxed(&wki_grace.completed, number);
+	/* GRC-32 relaxed; pairs: none; weaker: not possible; check: api/fork_test */
+	atomic_store_relaxed(&grace_stop, 0);
+}

@@ -50,6 +50,9 @@ bool wki_grace_step(void);
 void wki_grace_loop(void);
 void wki_grace_stop(void);
 
+/* wki_grace_forked - in the child, which is outside of read sections: every grace period asked for so far is over */
+void wki_grace_forked(void);
+
 uint64_t wki_grace_number(void);     /* grace periods that are over */
 uint64_t wki_grace_longest_ns(void); /* the longest wait for readers so far */
 

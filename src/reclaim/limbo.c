@@ -177,3 +177,27 @@ void wki_limbo_sweep(void)
 	if (thread != NULL)
 		wki_limbo_seal(thread); /* what came back and has to wait once more */
 }
+
+void wki_limbo_forked(struct wki_limbo *limbo)
+{
+	struct wki_batch *batch;
+
+	for (batch = limbo->sealed; batch < limbo->sealed + WKI_LIMBO_PLACES; batch++) {
+		if (limbo_state(batch) != WKI_BATCH_TAKEN)
+			continue;
+		batch->lanes = (struct wki_lanes){ 0 };
+		limbo_put(batch);
+	}
+}
+
+struct wki_limbo_sum wki_limbo_sealed(const struct wki_limbo *limbo)
+{
+	struct wki_limbo_sum sum = { 0 };
+	const struct wki_batch *batch;
+
+	for (batch = limbo->sealed; batch < limbo->sealed + WKI_LIMBO_PLACES; batch++) {
+		sum.objects += batch->lanes.count;
+		sum.bytes += batch->lanes.bytes;
+	}
+	return sum;
+}

@@ -51,6 +51,14 @@ void wki_limbo_retire(wki_tagged tagged, size_t bytes);
 /* wki_limbo_seal - the thread ends: its open batch gets a ticket too */
 void wki_limbo_seal(struct wki_thread *thread);
 
+/* wki_limbo_forked - in the child: the sweeper is gone, with what it had in its hands */
+void wki_limbo_forked(struct wki_limbo *limbo);
+/* wki_limbo_sealed - in the child: what waits in a thread's batches */
+struct wki_limbo_sum {
+	uint64_t objects, bytes;
+};
+struct wki_limbo_sum wki_limbo_sealed(const struct wki_limbo *limbo);
+
 /*
  * wki_limbo_sweep - by the grace thread, and by who ends it: take back every batch whose grace period is over
  *

@@ -70,6 +70,25 @@ static inline wki_tagged wki_mailbox_close(struct wki_mailbox *box)
 	return top == WKI_MAILBOX_CLOSED ? 0 : wki_mailbox_turn(top);
 }
 
+/* wki_mailbox_leave - in the child of a fork: what is in it is the parent's, newest first */
+static inline wki_tagged wki_mailbox_leave(struct wki_mailbox *box)
+{
+	/* BOX-7 relaxed; pairs: none; weaker: not possible; check: api/fork_test (nobody else is there) */
+	uintptr_t top = atomic_load_relaxed(&box->top);
+
+	if (top == WKI_MAILBOX_CLOSED)
+		return 0;
+	/* BOX-8 relaxed; pairs: none; weaker: not possible; check: api/fork_test */
+	atomic_store_relaxed(&box->top, 0);
+	return top;
+}
+
+static inline bool wki_mailbox_is_closed(const struct wki_mailbox *box)
+{
+	/* BOX-9 relaxed; pairs: none; weaker: not possible; check: api/fork_test (nobody else is there) */
+	return atomic_load_relaxed((wki_atomic_word *)(uintptr_t)&box->top) == WKI_MAILBOX_CLOSED;
+}
+
 static inline bool wki_mailbox_is_empty(const struct wki_mailbox *box)
 {
 	/* BOX-6 acquire; pairs: BOX-2; weaker: a waiter could read the event count before it looks here; check: api/queue_test */

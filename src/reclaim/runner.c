@@ -34,6 +34,7 @@ static struct {
 } runner;
 
 static _Thread_local bool runner_self;
+static _Thread_local bool runner_forked; /* the thread was the runner, of the process that this one was forked from */
 
 static void runner_mail(struct wki_mailbox *box, wki_tagged tagged)
 {
@@ -95,6 +96,8 @@ static void runner_run(struct wki_chain *chain)
 	/* RUN-14 relaxed; pairs: none; weaker: not possible; check: api/runtime_test (a barrier's mark carries it) */
 	atomic_store_relaxed(&runner.begun, runner_begun() + 1);
 	wki_reclaim(tagged);
+	if (unlikely(runner_forked))
+		wki_stop("the child of a fork returned from a callback of the runner: it must exec or _exit in it");
 	runner_count_run();
 }
 
@@ -128,10 +131,11 @@ static void runner_await(uint64_t ticket)
 	(void)atomic_exchange_acq_rel(&runner.awaited, ticket);
 }
 
+/* What was mailed for sometime comes first: it may be about something that what was mailed later for after a grace period ends. */
 static void runner_gather_batch(void)
 {
-	wki_chain_gather(&runner.batch, wki_mailbox_take(&runner.after_grace));
 	wki_chain_gather(&runner.batch, wki_mailbox_take(&runner.sometime));
+	wki_chain_gather(&runner.batch, wki_mailbox_take(&runner.after_grace));
 }
 
 /* Take what has been mailed for after a grace period, if no batch is at hand. */
@@ -314,4 +318,35 @@ uint64_t wki_runner_pending(void)
 	pending = runner.urgent.count + runner.batch.count;
 	runner_unclaim(NULL);
 	return pending;
+}
+
+static uint64_t chain_calls(wki_tagged tagged)
+{
+	uint64_t calls = 0;
+
+	for (; tagged != 0; tagged = wki_tag_link(tagged)->next)
+		calls += wki_tag_kind(tagged) == WKI_KIND_CALL;
+	return calls;
+}
+
+uint64_t wki_runner_forked(void)
+{
+	uint64_t calls = chain_calls(runner.urgent.first) + chain_calls(wki_mailbox_leave(&runner.now));
+
+	(void)wki_mailbox_leave(&runner.after_grace);
+	(void)wki_mailbox_leave(&runner.sometime);
+	runner.urgent = (struct wki_chain){ 0 };
+	runner.batch = (struct wki_chain){ 0 };
+	runner_await(0);
+	runner_stopped();
+	if (runner_self && wki_service_has_threads()) {
+		runner_self = false;
+		runner_forked = true;
+	}
+	if (!runner_self) {
+		runner_count_run();
+		/* RUN-15 relaxed; pairs: none; weaker: not possible; check: api/fork_test (nobody else is there) */
+		atomic_store_relaxed(&runner.polled, 0);
+	}
+	return calls;
 }

@@ -52,6 +52,14 @@ bool wki_runner_is_self(void);
 /* wki_runner_pending - links that wait; once nothing runs them any more */
 uint64_t wki_runner_pending(void);
 
+/*
+ * wki_runner_forked - in the child: what waited is the parent's to run, and nobody is running anything
+ *
+ * Returns how many calls waited. If the caller is the runner (it forks in a callback), it is so no more, and the
+ * child must end in that callback: there is no program to come back to.
+ */
+uint64_t wki_runner_forked(void);
+
 struct wki_runner_figures {
 	uint64_t lag_ns; /* age of the batch at hand */
 	uint64_t begun;  /* links whose run has begun so far */

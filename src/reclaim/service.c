@@ -23,6 +23,9 @@ wki_atomic_u32 wki_service;
 static pthread_mutex_t service_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_t service_grace, service_runner;
 static wki_atomic_u32 service_threads; /* 1: both run */
+static wki_atomic_u32 service_begun;   /* how, the last time; 0: never */
+#define SERVICE_BEGUN_WITH_THREADS 1u
+#define SERVICE_BEGUN_POLLED 2u
 
 static struct {
 	void (*on_error)(void *context, int status, const char *type_name, const char *message);
@@ -118,8 +121,11 @@ static void service_set(enum wki_service_state state)
 
 static int service_begin_locked(bool threads)
 {
-	int status = threads ? service_make_threads() : WK_OK;
+	int status;
 
+	/* SVC-8 relaxed; pairs: none; weaker: not possible; check: api/fork_test (under the lock, or nobody else is there) */
+	atomic_store_relaxed(&service_begun, threads ? SERVICE_BEGUN_WITH_THREADS : SERVICE_BEGUN_POLLED);
+	status = threads ? service_make_threads() : WK_OK;
 	if (status < 0)
 		return status;
 	/* SVC-3 release; pairs: SVC-4; weaker: not needed for memory; check: api/runtime_test */
@@ -133,7 +139,11 @@ int wki_service_begin(bool threads, int (*prepare)(const void *options), const v
 	int status = WK_EEXISTS;
 
 	pthread_mutex_lock(&service_lock);
-	if (service_state() != WKI_SERVICE_RUNNING) {
+	if (service_state() == WKI_SERVICE_FORKED) {
+		status = service_begin_locked(true);
+		if (status >= 0)
+			status = WK_EEXISTS; /* with the options that it had */
+	} else if (service_state() != WKI_SERVICE_RUNNING) {
 		status = prepare(options);
 		if (status >= 0)
 			status = service_begin_locked(threads);
@@ -143,7 +153,7 @@ int wki_service_begin(bool threads, int (*prepare)(const void *options), const v
 }
 
 /*
- * Not NEW. No lock: a shutdown waits, with the lock held, for destructors that may come here. What is still run
+ * Neither NEW nor FORKED. No lock: a shutdown waits, with the lock held, for destructors that may come here. What is still run
  * while it waits may construct.
  */
 static int service_answer(enum wki_service_state state)
@@ -153,16 +163,21 @@ static int service_answer(enum wki_service_state state)
 	return WK_ESHUTDOWN;
 }
 
+static bool service_waits_to_begin(enum wki_service_state state)
+{
+	return state == WKI_SERVICE_NEW || state == WKI_SERVICE_FORKED;
+}
+
 int wki_service_need_slow(void)
 {
 	enum wki_service_state state = service_state();
 	int status;
 
-	if (state != WKI_SERVICE_NEW)
+	if (!service_waits_to_begin(state))
 		return service_answer(state);
 	pthread_mutex_lock(&service_lock);
 	state = service_state();
-	status = state == WKI_SERVICE_NEW ? service_begin_locked(true) : service_answer(state);
+	status = service_waits_to_begin(state) ? service_begin_locked(true) : service_answer(state);
 	pthread_mutex_unlock(&service_lock);
 	return status;
 }
@@ -218,4 +233,27 @@ void wki_service_end(uint64_t deadline_ns)
 	wki_limbo_sweep(); /* in the grace thread's place: it is gone */
 	wki_slab_tidy();
 	pthread_mutex_unlock(&service_lock);
+}
+
+static uint32_t service_has_begun(void)
+{
+	/* SVC-9 relaxed; pairs: none; weaker: not possible; check: api/fork_test */
+	return atomic_load_relaxed(&service_begun);
+}
+
+bool wki_service_has_begun(void)
+{
+	return service_has_begun() != 0;
+}
+
+void wki_service_forked(bool closing)
+{
+	enum wki_service_state state = service_state();
+
+	service_lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+	/* SVC-10 relaxed; pairs: none; weaker: not possible; check: api/fork_test (nobody else is there) */
+	atomic_store_relaxed(&service_threads, 0);
+	if (closing || (state != WKI_SERVICE_RUNNING && state != WKI_SERVICE_CLOSING))
+		return;
+	service_set(service_has_begun() == SERVICE_BEGUN_POLLED ? WKI_SERVICE_RUNNING : WKI_SERVICE_FORKED);
 }

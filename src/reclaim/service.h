@@ -5,6 +5,10 @@
  *	RUNNING -> CLOSING  by the last shutdown: constructors fail from here on
  *	CLOSING -> OFF      the threads are gone (or the mode had none)
  *
+ * The child of a fork has no threads of ours:
+ *	RUNNING, CLOSING -> FORKED   unless the program polls, or the thread that forked is shutting down itself
+ *	FORKED -> RUNNING            by the first constructor, start, barrier or shutdown
+ *
  * Layer: reclaim.
  */
 #ifndef WKI_RECLAIM_SERVICE_H
@@ -16,7 +20,13 @@
 #include "base/atomic.h"
 #include "base/check.h"
 
-enum wki_service_state { WKI_SERVICE_NEW, WKI_SERVICE_RUNNING, WKI_SERVICE_CLOSING, WKI_SERVICE_OFF };
+enum wki_service_state {
+	WKI_SERVICE_NEW,
+	WKI_SERVICE_RUNNING,
+	WKI_SERVICE_CLOSING,
+	WKI_SERVICE_OFF,
+	WKI_SERVICE_FORKED
+};
 
 extern wki_atomic_u32 wki_service; /* enum wki_service_state; written under the service's lock */
 
@@ -43,6 +53,18 @@ static inline int wki_service_need(void)
 		return 0;
 	return wki_service_need_slow();
 }
+
+/* wki_service_wake - in the child: have threads again, by who waits for them; WK_ENOMEM */
+static inline int wki_service_wake(void)
+{
+	/* SVC-11 acquire; pairs: SVC-2; weaker: not needed for memory; check: api/fork_test */
+	return unlikely(atomic_load_acquire(&wki_service) == WKI_SERVICE_FORKED) ? wki_service_need_slow() : 0;
+}
+
+/* wki_service_forked - in the child; `closing`: the caller is in the middle of a shutdown, and goes on with it */
+void wki_service_forked(bool closing);
+/* wki_service_has_begun - it has been started once */
+bool wki_service_has_begun(void);
 
 /* wki_service_has_threads - false: the program polls, or everything has ended; who waits does the work itself */
 bool wki_service_has_threads(void);

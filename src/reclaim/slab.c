@@ -41,6 +41,16 @@ static struct {
 	size_t chunks, chunks_unused;
 } slabs = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
+void wki_slab_lock(void)
+{
+	pthread_mutex_lock(&slabs.lock);
+}
+
+void wki_slab_unlock(void)
+{
+	pthread_mutex_unlock(&slabs.lock);
+}
+
 /*
  * Stacks, through `below`. Anybody pushes; only who has the lock pops, so that what he saw on top is not taken off
  * and put back behind him.
@@ -246,11 +256,11 @@ struct wki_block *wki_slab_take(unsigned class)
 {
 	struct wki_block *batch;
 
-	pthread_mutex_lock(&slabs.lock);
+	wki_slab_lock();
 	batch = stack_pop_locked(&depots[class].batches);
 	if (batch == NULL)
 		batch = slab_cut_batch(class);
-	pthread_mutex_unlock(&slabs.lock);
+	wki_slab_unlock();
 	return batch;
 }
 
@@ -263,9 +273,9 @@ struct wki_block *wki_slab_take_one(unsigned class)
 {
 	struct wki_block *block;
 
-	pthread_mutex_lock(&slabs.lock);
+	wki_slab_lock();
 	block = slab_take_locked(class);
-	pthread_mutex_unlock(&slabs.lock);
+	wki_slab_unlock();
 	return block;
 }
 
@@ -294,20 +304,20 @@ void wki_slab_tidy(void)
 {
 	unsigned class;
 
-	pthread_mutex_lock(&slabs.lock);
+	wki_slab_lock();
 	for (class = 0; class < WKI_SLAB_CLASSES; class++) {
 		stack_tidy_locked(&depots[class].loose, 0);
 		stack_tidy_locked(&depots[class].batches, DEPOT_BATCHES);
 	}
-	pthread_mutex_unlock(&slabs.lock);
+	wki_slab_unlock();
 }
 
 size_t wki_slab_mapped(void)
 {
 	size_t mapped;
 
-	pthread_mutex_lock(&slabs.lock);
+	wki_slab_lock();
 	mapped = slabs.chunks * CHUNK_SIZE;
-	pthread_mutex_unlock(&slabs.lock);
+	wki_slab_unlock();
 	return mapped;
 }

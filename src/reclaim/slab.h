@@ -63,6 +63,10 @@ void wki_slab_give_one(unsigned class, struct wki_block *block);
 /* wki_slab_tidy - by the grace thread, now and then */
 void wki_slab_tidy(void);
 
+/* wki_slab_lock, wki_slab_unlock - around a fork */
+void wki_slab_lock(void);
+void wki_slab_unlock(void);
+
 /* wki_slab_mapped - bytes of all chunks */
 size_t wki_slab_mapped(void);
 

@@ -6,6 +6,7 @@
 #include "reclaim/thread.h"
 
 #include <pthread.h>
+#include <string.h>
 
 #include "base/memory.h"
 
@@ -95,4 +96,76 @@ struct wki_thread *wki_thread_all(void)
 {
 	/* THR-7 acquire; pairs: THR-6; weaker: as THR-6; check: unit/reclaim/thread_test */
 	return atomic_load_acquire(&thread_list);
+}
+
+/* Intents. */
+
+/* Threads without a record that end lives at one time; more of them, and a fork leaves what they are at half done. */
+#define INTENT_SPARES 16u
+
+static struct wki_intent intent_spares[INTENT_SPARES];
+
+struct wki_intent *wki_intent_begin_spare(void)
+{
+	struct wki_intent *intent;
+	uint32_t free = 0;
+
+	for (intent = intent_spares; intent < intent_spares + INTENT_SPARES; intent++, free = 0) {
+		/* THR-22 acquire; pairs: THR-23; weaker: what the last borrower noted could come after what we note; check: unit/reclaim/thread_test */
+		if (atomic_cas_acquire(&intent->lent, &free, 1))
+			return intent;
+	}
+	return NULL;
+}
+
+void wki_intent_end_spare(struct wki_intent *intent)
+{
+	/* THR-23 release; pairs: THR-22; weaker: as THR-22; check: unit/reclaim/thread_test */
+	atomic_store_release(&intent->lent, 0);
+}
+
+static void intent_finish(struct wki_intent *intent, void (*finish)(struct wki_intent *intent))
+{
+	finish(intent);
+	memset(intent, 0, sizeof(*intent));
+}
+
+void wki_intents_forked(void (*finish)(struct wki_intent *intent))
+{
+	struct wki_thread *thread;
+	unsigned i;
+
+	for (thread = wki_thread_all(); thread != NULL; thread = thread->next) {
+		if (thread != wki_thread_current)
+			intent_finish(&thread->intent, finish);
+	}
+	for (i = 0; i < INTENT_SPARES; i++)
+		intent_finish(&intent_spares[i], finish);
+}
+
+/* Its blocks may have been on their way from one chain to another: they are left where they are. */
+static void thread_forget(struct wki_thread *thread)
+{
+	memset(&thread->limbo, 0, sizeof(thread->limbo));
+	memset(&thread->cache, 0, sizeof(thread->cache));
+	thread->debt = 0;
+	/* THR-26 relaxed; pairs: none; weaker: not possible; check: api/fork_test (nobody else is there) */
+	atomic_store_relaxed(&thread->reader, NULL);
+	/* THR-24 relaxed; pairs: none; weaker: not possible; check: api/fork_test (nobody else is there) */
+	atomic_store_relaxed(&thread->use, WKI_THREAD_FREE);
+}
+
+void wki_threads_forked(void)
+{
+	struct wki_thread *thread;
+
+	for (thread = wki_thread_all(); thread != NULL; thread = thread->next) {
+		if (thread != wki_thread_current)
+			thread_forget(thread);
+	}
+	if (wki_thread_current == NULL)
+		return;
+	/* THR-25 relaxed; pairs: none; weaker: not possible; check: api/fork_test (of our own threads only one that forks in a callback is here) */
+	atomic_store_relaxed(&wki_thread_current->use, WKI_THREAD_PROGRAM);
+	wki_limbo_forked(&wki_thread_current->limbo);
 }

@@ -26,6 +26,36 @@ struct wki_census_slot {
 };
 #define WKI_CENSUS_SLOTS 16u
 
+/*
+ * What a thread is in the middle of that must not stay half done. Nobody looks at it but the child of a fork, which
+ * the thread does not survive: it finishes in its place (docs/decisions/0006-fork.md). Written by the thread, in
+ * program order with what it tells of.
+ */
+struct wki_intent {
+	WKI_ATOMIC_POINTER(void) ending;   /* struct wki_control: its life */
+	WKI_ATOMIC_POINTER(void) telling;  /* struct wki_watch: the next on its list to be told */
+	WKI_ATOMIC_POINTER(void) table;    /* struct wki_table: the two below are of it */
+	WKI_ATOMIC_POINTER(void) storing;  /* struct wki_entry: on its way into a slot; NULL: none */
+	WKI_ATOMIC_POINTER(void) replaced; /* struct wki_entry: a live one whose slot it takes; NULL: none */
+	wki_atomic_u32 lent;               /* of a spare one: to a thread without record */
+};
+
+struct wki_intent *wki_intent_begin_spare(void);
+void wki_intent_end_spare(struct wki_intent *intent);
+
+static inline void wki_intent_note(WKI_ATOMIC_POINTER(void) *word, void *what)
+{
+	/* THR-20 relaxed; pairs: none; weaker: not possible; check: api/fork_test */
+	atomic_store_relaxed(word, what);
+	wki_program_order();
+}
+
+static inline void *wki_intent_noted(WKI_ATOMIC_POINTER(void) *word)
+{
+	/* THR-21 relaxed; pairs: none; weaker: not possible; check: api/fork_test (its own, or nobody else is there) */
+	return atomic_load_relaxed(word);
+}
+
 /* Whose record it is: nobody's, so that a new thread may take it over, one of the program's threads', or one of ours. */
 enum wki_thread_use { WKI_THREAD_FREE, WKI_THREAD_PROGRAM, WKI_THREAD_RECLAIMER };
 
@@ -36,6 +66,7 @@ struct wki_thread {
 	WKI_ATOMIC_POINTER(wki_reader) reader; /* its read sections, as others see them: a hint; NULL: not known */
 	uint32_t debt;           /* objects made since the last look at the backlog */
 	wki_atomic_u64 noted_objects, noted_bytes; /* gathered for the backlog; written by the thread, read by anybody */
+	struct wki_intent intent;
 	struct wki_limbo limbo;
 	struct wki_cache cache;
 	struct wki_census_slot census[WKI_CENSUS_SLOTS];
@@ -57,6 +88,20 @@ static inline struct wki_thread *wki_thread_self(void)
 static inline struct wki_thread *wki_thread_if_any(void)
 {
 	return wki_thread_current;
+}
+
+/* wki_intent_begin - the calling thread's; NULL: it has no record, and all spare ones are lent. wki_intent_end - it is through. */
+static inline struct wki_intent *wki_intent_begin(void)
+{
+	struct wki_thread *thread = wki_thread_current;
+
+	return likely(thread != NULL) ? &thread->intent : wki_intent_begin_spare();
+}
+
+static inline void wki_intent_end(struct wki_intent *intent)
+{
+	if (unlikely(intent != NULL && wki_thread_current == NULL))
+		wki_intent_end_spare(intent);
 }
 
 static inline enum wki_thread_use wki_thread_use(const struct wki_thread *thread)
@@ -95,6 +140,11 @@ static inline void wki_callback_leave(void)
 
 /* wki_thread_all - the records of all threads, through `next` */
 struct wki_thread *wki_thread_all(void);
+
+/* wki_threads_forked - in the child: the records of all other threads are free, and what they kept is forgotten */
+void wki_threads_forked(void);
+/* wki_intents_forked - in the child: call `finish` for what each of the lost threads was at, and forget it */
+void wki_intents_forked(void (*finish)(struct wki_intent *intent));
 
 /* wki_thread_parting - called with the record of a thread that ends: filled in by src/runtime/kinds.c */
 extern void (*const wki_thread_parting)(struct wki_thread *thread);

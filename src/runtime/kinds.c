@@ -15,6 +15,7 @@
 #include "notify/registration.h"
 #include "reclaim/link.h"
 #include "reclaim/thread.h"
+#include "runtime/fork.h"
 
 static void kinds_run_deferred(struct wki_link *link)
 {
@@ -33,10 +34,10 @@ void (*const wki_reclaimers[WKI_KINDS])(struct wki_link *link) = {
 };
 
 const struct wki_watch_handler wki_watch_handlers[WKI_WATCH_KINDS] = {
-	[WKI_WATCH_ENTRY] = { .fired = wki_entry_fired, .leave = wki_entry_leave },
-	[WKI_WATCH_HELD] = { .fired = wki_held_fired, .leave = wki_held_leave },
-	[WKI_WATCH_REF] = { .fired = wki_registration_fired, .leave = wki_registration_leave },
-	[WKI_WATCH_FINALIZER] = { .fired = wki_registration_fired, .leave = wki_registration_leave },
+	[WKI_WATCH_ENTRY] = { wki_entry_fired, wki_entry_leave, wki_entry_orphaned },
+	[WKI_WATCH_HELD] = { wki_held_fired, wki_held_leave, wki_held_fired },
+	[WKI_WATCH_REF] = { wki_registration_fired, wki_registration_leave, wki_registration_orphaned },
+	[WKI_WATCH_FINALIZER] = { wki_registration_fired, wki_registration_leave, wki_registration_orphaned },
 };
 
 bool (*const wki_deliver)(wk_queue *queue, wki_tagged tagged) = wki_queue_deliver;
@@ -50,3 +51,13 @@ static void kinds_part(struct wki_thread *thread)
 }
 
 void (*const wki_thread_parting)(struct wki_thread *thread) = kinds_part;
+
+/*
+ * Before anything of the program's: so our handlers are the last to run before a fork and the first to run after it,
+ * and those of others may use the library. Without memory for three pointers no program begins.
+ */
+__attribute__((constructor)) static void kinds_handle_forks(void)
+{
+	if (wki_fork_register() != 0)
+		wki_stop("no memory for the handlers of fork");
+}

@@ -142,6 +142,9 @@ int wk_owner_drain(wk_owner *owner, uint64_t timeout_ns, wk_drain_report *report
 		return WK_EINVAL;
 	if (wki_thread_in_callback() || wki_read_ongoing())
 		return WK_EDEADLOCK;
+	status = wki_service_wake();
+	if (status < 0)
+		return status;
 	wki_owner_close(owner);
 	wki_members_withdraw(owner);
 	status = owner_wait(owner, deadline);

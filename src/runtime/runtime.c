@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "base/generation.h"
 #include "base/memory.h"
 #include "core/census.h"
 #include "core/control.h"
@@ -20,11 +21,23 @@
 #include "reclaim/runner.h"
 #include "reclaim/service.h"
 #include "reclaim/thread.h"
+#include "runtime/fork.h"
 #include "sync/event.h"
 #include "sync/rcu.h"
 
 static pthread_mutex_t runtime_lock = PTHREAD_MUTEX_INITIALIZER;
 static unsigned runtime_starts; /* under the lock */
+static pthread_mutex_t runtime_options_lock = PTHREAD_MUTEX_INITIALIZER;
+
+void wki_runtime_lock_options(void)
+{
+	pthread_mutex_lock(&runtime_options_lock);
+}
+
+void wki_runtime_unlock_options(void)
+{
+	pthread_mutex_unlock(&runtime_options_lock);
+}
 
 static enum wki_service_state runtime_state(void)
 {
@@ -61,16 +74,20 @@ static void runtime_use(const wk_runtime_options *options)
 		.throttle_ns = options->throttle_ns == WK_NO_THROTTLE ? 0 : runtime_or(options->throttle_ns, 1000000),
 	};
 
+	wki_runtime_lock_options();
+	wki_fork_use(options->fork);
 	wki_backlog_set_marks(&marks);
 	wki_service_set_error_hook(options->on_error, options->on_error_context);
 	wki_finalizers_leave_at_exit(options->leave_finalizers_at_exit);
 	if (wki_census_is_empty())
 		wki_memory_use(options->allocator);
+	wki_runtime_unlock_options();
 }
 
 static int runtime_check(const wk_runtime_options *options)
 {
-	if (options->struct_size < sizeof(*options) || (unsigned)options->thread > WK_THREAD_NONE)
+	if (options->struct_size < sizeof(*options) || (unsigned)options->thread > WK_THREAD_NONE ||
+	    (unsigned)options->fork > WK_FORK_NONE)
 		return WK_EINVAL;
 	/* Blocks go back to where they came from: the allocator is for good once there is an object. */
 	if (options->allocator != NULL && !wki_census_is_empty() && !wki_memory_is(options->allocator))
@@ -217,6 +234,8 @@ static int runtime_barrier(uint64_t deadline)
 
 int wk_barrier(uint64_t timeout_ns)
 {
+	int status;
+
 	if (runtime_would_deadlock())
 		return WK_EDEADLOCK;
 	switch (runtime_state()) {
@@ -225,7 +244,8 @@ int wk_barrier(uint64_t timeout_ns)
 	case WKI_SERVICE_OFF:
 		return WK_ESHUTDOWN;
 	default:
-		return runtime_barrier(wki_deadline_after(timeout_ns));
+		status = wki_service_wake();
+		return status < 0 ? status : runtime_barrier(wki_deadline_after(timeout_ns));
 	}
 }
 
@@ -288,6 +308,7 @@ static void runtime_report(wk_shutdown_report *report)
 {
 	struct wki_backlog_figures backlog;
 	struct runtime_sums sums;
+	struct wki_fork_figures forks;
 	size_t size;
 
 	if (report == NULL)
@@ -295,11 +316,12 @@ static void runtime_report(wk_shutdown_report *report)
 	size = report->struct_size;
 	sums = runtime_sum();
 	wki_backlog_read(&backlog);
+	wki_fork_read(&forks);
 	*report = (wk_shutdown_report){
 		.struct_size = size,
 		/* RTM-9 relaxed; pairs: none; weaker: not possible; check: as RTM-7 */
 		.not_run = wki_runner_pending() - atomic_load_relaxed(&runtime_marks) + wki_queue_all_pending(),
-		.still_alive = sums.created - sums.destroyed - backlog.dying,
+		.still_alive = sums.created - sums.destroyed - backlog.dying - forks.objects,
 	};
 }
 
@@ -307,7 +329,8 @@ static int runtime_shutdown_locked(uint64_t deadline, wk_shutdown_report *report
 {
 	int status;
 
-	if (runtime_state() != WKI_SERVICE_RUNNING)
+	(void)wki_service_wake(); /* what has died since the fork is run where it always is; without memory for threads, here */
+	if (runtime_state() != WKI_SERVICE_RUNNING && runtime_state() != WKI_SERVICE_FORKED)
 		return WK_ESHUTDOWN;
 	if (runtime_starts > 1) {
 		runtime_starts--;
@@ -342,6 +365,21 @@ int wk_runtime_shutdown(uint64_t timeout_ns, wk_shutdown_report *report)
 	return status;
 }
 
+/*
+ * In the child. Who held the lock is lost, unless it is the caller, in a finalizer that its shutdown runs. Every counted
+ * start is still wanted here too; a shutdown that is lost had ended them all.
+ */
+void wki_runtime_forked(void)
+{
+	if (!runtime_ending)
+		runtime_lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+	/* RTM-10 relaxed; pairs: none; weaker: not possible; check: api/fork_test (nobody else is there) */
+	atomic_store_relaxed(&runtime_marks, 0);
+	/* RTM-11 relaxed; pairs: none; weaker: not possible; check: api/fork_test (nobody else is there) */
+	atomic_store_relaxed(&runtime_shutdown_mark.passed, 1);
+	wki_service_forked(runtime_ending);
+}
+
 void wk_runtime_each_type(void (*visit)(const wk_type *type, const wk_census *census, void *context), void *context)
 {
 	const wk_type *type;
@@ -371,6 +409,7 @@ void wk_runtime_stats(wk_stats *stats)
 	struct wki_backlog_figures backlog;
 	struct wki_runner_figures runner;
 	struct runtime_sums sums;
+	struct wki_fork_figures forks;
 	wk_stats now;
 
 	if (stats == NULL || stats->struct_size == 0)
@@ -378,6 +417,7 @@ void wk_runtime_stats(wk_stats *stats)
 	sums = runtime_sum();
 	wki_backlog_read(&backlog);
 	wki_runner_read(&runner);
+	wki_fork_read(&forks);
 	now = (wk_stats){
 		.struct_size = stats->struct_size,
 		.objects_created = sums.created,
@@ -392,7 +432,9 @@ void wk_runtime_stats(wk_stats *stats)
 		.runner_lag_ns = runner.lag_ns,
 		.threads = runtime_threads(),
 		.throttled = backlog.throttled,
-		.abandoned = wki_control_abandoned(),
+		.abandoned = wki_control_abandoned() + forks.objects,
+		.calls_abandoned = forks.calls,
+		.forks = wki_generation,
 	};
 	memcpy(stats, &now, stats->struct_size < sizeof(now) ? stats->struct_size : sizeof(now));
 }

@@ -89,6 +89,25 @@ wki_reader *wki_reader_self(void);
 /* wki_reader_stays - it is inside a section, and still is after a moment of looking */
 bool wki_reader_stays(wki_reader *reader);
 
+/*
+ * liburcu's own hooks: they wait for the grace period that runs, and block signals in between. Not nested in the
+ * program's.
+ */
+static inline void wki_rcu_before_fork(void)
+{
+	urcu_bp_before_fork();
+}
+
+static inline void wki_rcu_after_fork_parent(void)
+{
+	urcu_bp_after_fork_parent();
+}
+
+static inline void wki_rcu_after_fork_child(void)
+{
+	urcu_bp_after_fork_child();
+}
+
 /* wki_synchronize - wait until every read section that is open now has ended. Never inside one. */
 void wki_synchronize(void);
 

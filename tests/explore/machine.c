@@ -7,6 +7,7 @@
  */
 #include "machine.h"
 
+#include "base/generation.h"
 #include "base/sched.h"
 #include "fiber.h"
 #include "heap.h"
@@ -15,6 +16,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+uint32_t wki_generation; /* the protocols ask for it */
 
 enum phase { SETTING_UP, STARTING, RUNNING, FINISHING };
 

@@ -12,6 +12,8 @@
 
 #include "model.h"
 
+uint32_t wki_generation; /* constant here: no forks */
+
 struct object {
 	struct wki_count count;
 	wki_watch_head watches;
