@@ -230,7 +230,7 @@ WK_API WK_MUST_USE wk_owner *wk_owner_new(const char *name, int *status);
  * Ordering:  WK_OK: everything that the owner's code did is seen.
  * Errors:    WK_OK; WK_ETIMEDOUT: the report tells what is left; WK_ESHUTDOWN: something is left that will not be run
  *            any more, for the runtime was shut down; WK_EDEADLOCK; WK_EINVAL: `owner` is NULL, or the report's
- *            struct_size.
+ *            struct_size; WK_ENOMEM: in the child of a fork, no thread can be made.
  * Like:      Linux rcu_barrier before a module's exit, Java ClassLoader unloading.
  */
 WK_API WK_MUST_USE int wk_owner_drain(wk_owner *owner, uint64_t timeout_ns, wk_drain_report *report);
@@ -278,6 +278,7 @@ WK_API void wk_runtime_each_type(
  *	get_or_create in progress   the key is absent; whoever waited is not there
  *	queue                       empty; its descriptor is another one, at the same number: a process must not read what
  *	                            the other one's queue writes. epoll sets are shared with the parent; make a new one
+ *	owner                       cannot be drained in the child if something of it was dead, pending or running
  *	references that threads     nobody's, so these objects live on: threads do not survive a fork, what they own is
  *	of the parent owned         lost. So is the memory they kept at hand
  *	a call that a thread was    never returns. It has happened, or not. A container's length may be off by one for
