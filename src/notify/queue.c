@@ -251,20 +251,26 @@ static void queue_settle(wk_queue *queue, struct wki_chain *chain, void (*settle
 
 /* Draining. */
 
-struct queue_drain {
+/* A drain, or a close that runs what is left. */
+struct queue_turn {
 	wk_queue *queue;
 	bool has_returned; /* what it ran */
 };
 
+static void queue_report(const struct queue_turn *turn)
+{
+	if (!turn->has_returned)
+		wki_report_error(WK_EINVAL, "queue", "a callback or destructor ended the thread that drained its queue");
+}
+
 /* A drain is over, also when a callback has ended its thread or has closed the queue. */
 static void queue_drain_end(void *argument)
 {
-	const struct queue_drain *drain = argument;
+	const struct queue_turn *drain = argument;
 	wk_queue *queue = drain->queue;
 	bool left = queue->left.first != 0;
 
-	if (!drain->has_returned)
-		wki_report_error(WK_EINVAL, "queue", "a callback or destructor ended the thread that drained its queue");
+	queue_report(drain);
 	wki_queue_set_drainer(queue, NULL);
 	if (queue_move(queue, QUEUE_DRAINING, QUEUE_IDLE) && left) {
 		wki_read_lock();
@@ -297,7 +303,7 @@ static size_t queue_run_left(wk_queue *queue, size_t budget)
 
 size_t wk_queue_drain(wk_queue *queue, size_t budget)
 {
-	struct queue_drain drain = { queue, false };
+	struct queue_turn drain = { queue, false };
 	volatile size_t done;
 
 	if (queue == NULL || !queue_move(queue, QUEUE_IDLE, QUEUE_DRAINING))
@@ -376,6 +382,19 @@ static int queue_begin_close(wk_queue *queue, wk_queue_close_mode mode)
 	default:
 		return WK_EBUSY;
 	}
+}
+
+/* A close is over, also when a callback has ended its thread: the rest is the runner's then. */
+static void queue_close_end(void *argument)
+{
+	const struct queue_turn *close = argument;
+	wk_queue *queue = close->queue;
+
+	queue_report(close);
+	queue_settle(queue, &queue->left, wki_runner_now);
+	/* QUE-8 release; pairs: QUE-6; weaker: as QUE-6; check: api/queue_test under TSan */
+	atomic_store_release(&queue->state, QUEUE_CLOSED);
+	wki_event_signal(&queue->event);
 }
 
 int wk_queue_close(wk_queue *queue, wk_queue_close_mode mode)

@@ -179,6 +179,33 @@ static void test_promise_7_who_ends_its_thread_is_told(void **state)
 	wk_release(queue);
 }
 
+static void close_and_run(void *queue)
+{
+	(void)wk_queue_close(queue, WK_QUEUE_RUN);
+}
+
+/* The queue is closed all the same, and what is left is the runner's. */
+static void test_promise_7_who_ends_a_closing_thread_is_told(void **state)
+{
+	wk_queue *queue = wk_queue_new(NULL, NULL);
+	const wk_callback queued = { .run = end_thread, .queue = queue };
+	struct thing *thing = wk_new(&thing_type);
+	wk_weakref *refs[] = { failing_ref(thing, 0, queue), wk_weakref_new(thing, &queued, NULL) };
+
+	(void)state;
+	ran = 0;
+	wk_release(thing);
+	threads_alone(close_and_run, queue, 0);
+	assert_told(WK_EINVAL, "queue", "a callback or destructor ended the thread that drained its queue", false);
+	settle();
+	assert_int_equal(ran, 2);
+	assert_int_equal(wk_queue_close(queue, WK_QUEUE_RUN), WK_ESHUTDOWN);
+	assert_int_equal(wk_queue_pending(queue), 0);
+	for (unsigned i = 0; i < 2; i++)
+		wk_weakref_release(refs[i]);
+	wk_release(queue);
+}
+
 /* Without a hook it is a line on standard error. */
 static void scenario_no_hook(void)
 {
@@ -258,6 +285,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_promise_7_a_failing_finalizer_is_told),
 		cmocka_unit_test(test_a_finalizer_that_fails_in_a_drain_is_told),
 		cmocka_unit_test(test_promise_7_who_ends_its_thread_is_told),
+		cmocka_unit_test(test_promise_7_who_ends_a_closing_thread_is_told),
 		cmocka_unit_test(test_without_a_hook),
 		cmocka_unit_test(test_hooks_of_several_starts),
 		cmocka_unit_test(test_promise_11_a_finalizer_that_fails_at_shutdown_is_told),
