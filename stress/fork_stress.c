@@ -563,6 +563,8 @@ static void begin(void)
 				      wk_key_dict_set(world.by_key, world.own[i], world.own[i]) == WK_CREATED,
 			"no memory");
 	}
+	if (!stress_is_broken(BROKEN_HOOKS))
+		fork_step(); /* at rest: nothing is left to the parent */
 }
 
 static void step(struct stress_worker *worker)
