@@ -404,6 +404,7 @@ int wk_queue_close(wk_queue *queue, wk_queue_close_mode mode)
 		[WK_QUEUE_MOVE] = wki_runner_now,
 		[WK_QUEUE_DROP] = queue_drop_item,
 	};
+	struct queue_turn turn = { queue, false };
 	int status;
 
 	if (queue == NULL || (unsigned)mode > WK_QUEUE_DROP)
@@ -417,10 +418,10 @@ int wk_queue_close(wk_queue *queue, wk_queue_close_mode mode)
 	wki_chain_gather(&queue->left, wki_mailbox_close(&queue->box));
 	(void)wki_grace_wait(wki_grace_ticket(), WKI_NO_DEADLINE);
 	wki_queue_close_descriptor(queue);
+	pthread_cleanup_push(queue_close_end, &turn);
 	queue_settle(queue, &queue->left, settle[mode]);
-	/* QUE-8 release; pairs: QUE-6; weaker: as QUE-6; check: api/queue_test under TSan */
-	atomic_store_release(&queue->state, QUEUE_CLOSED);
-	wki_event_signal(&queue->event);
+	turn.has_returned = true;
+	pthread_cleanup_pop(1);
 	return WK_OK;
 }
 
