@@ -45,7 +45,9 @@ enum {
 	/* No weak reference of any kind: wk_downgrade gives NULL, containers with weak values give WK_ETYPE. */
 	WK_TYPE_NO_WEAK = 2,
 	/* destroy only begins the end, as uv_close does; the program calls wk_destroy_done when it is over. */
-	WK_TYPE_ASYNC_DESTROY = 4
+	WK_TYPE_ASYNC_DESTROY = 4,
+	/* Payloads stay where they are: they hold a lock, a list, a uv_handle_t. wk_into_inner and wk_make_unique: WK_ETYPE. */
+	WK_TYPE_PINNED = 8
 };
 
 /*
@@ -73,8 +75,14 @@ struct wk_type {
 	uint64_t (*hash)(const void *payload);
 	bool (*equal)(const void *a, const void *b);
 	int (*format)(const void *payload, char *buffer, size_t size); /* like snprintf; NULL: name and address */
-	int (*call)(void *payload, void *argument);                    /* reserved for callable proxies: NULL */
+	int (*call)(void *payload, void *argument);                    /* what wk_proxy_call does; NULL: cannot be called */
 	const wk_allocator *allocator;                                 /* NULL: the runtime's */
+	/*
+	 * Completes a copy, for wk_make_unique: `payload` has the bytes of `from` already, and what they refer to must
+	 * be retained, duplicated or opened anew. Below 0: it has failed and undone what it did; no destroy follows.
+	 * Must not raise, nor longjmp out. NULL: bytes are enough, or, if there is a destroy, it cannot be copied.
+	 */
+	int (*copy)(void *payload, const void *from);
 };
 
 /*
@@ -158,6 +166,32 @@ WK_API WK_MUST_USE void *wk_new(const wk_type *type);
  * Like:      std::allocate_shared, kref_init on embedded memory.
  */
 WK_API WK_MUST_USE void *wk_new_with(const wk_type *type, const wk_new_options *options, int *status);
+
+/* Fills a payload in, which is all zeroes or a copy; `self` is borrowed for the call. Below 0: it has failed. */
+typedef int wk_constructor(void *payload, wk_weak *self, void *context);
+
+/**
+ * wk_new_cyclic - make an object whose constructor is given a weak handle to it
+ *
+ * For what an object hands to others to find it again: its children's parent pointer, a timer's argument. The
+ * constructor may retain `self` and give it away. Until it has returned, `self` upgrades to NULL, cannot be peeked,
+ * and is not expired: this NULL is not final. A constructor that fails leaves nothing behind: `self` is dead for
+ * ever, destroy does not run, and what the payload refers to is the constructor's to undo. One that ends its thread
+ * has failed.
+ *
+ * Ownership: the result is owned, wk_release it once. `options` as for wk_new_with; `context` is borrowed.
+ * Threads:   as wk_new. The payload is the constructor's alone until it returns.
+ * Context:   anywhere that the constructor may run; it runs on the calling thread, with no lock held. It must not
+ *            raise nor longjmp out. In it, no other call may be given the payload but wk_type_of and the like:
+ *            retaining it, or registering it anywhere, stops the process with a message.
+ * Progress:  as wk_new; runs the constructor.
+ * Ordering:  release: whoever upgrades `self` afterwards sees what the constructor did.
+ * Errors:    NULL and *status: what the constructor returned; WK_ETYPE: of a type with WK_TYPE_NO_WEAK; WK_EINVAL: no
+ *            constructor; else as wk_new_with. On success *status is WK_OK.
+ * Like:      Rust Arc::new_cyclic, std::enable_shared_from_this.
+ */
+WK_API WK_MUST_USE void *wk_new_cyclic(
+	const wk_type *type, const wk_new_options *options, wk_constructor *constructor, void *context, int *status);
 
 /**
  * wk_last_status - why the last wk_new or wk_cursor_next on this thread that gave NULL did so
@@ -361,6 +395,45 @@ WK_API bool wk_is_type(const void *object, const wk_type *type);
  * Like:      Rust Arc::is_unique, std::shared_ptr::unique.
  */
 WK_API bool wk_is_unique(const void *object);
+
+/**
+ * wk_into_inner - give a strong reference up, and get the payload if it was the last one
+ *
+ * If all owners of an object give it up by this call, exactly one of them gets the payload. The object is dead then,
+ * as after the last wk_release: weak references expire, callbacks are posted, entries go; but destroy does not run:
+ * what the payload owns is the caller's now.
+ *
+ * Ownership: WK_OK: takes the reference; the payload's bytes, wk_size_of them, are in `payload`, and given memory is
+ *            the caller's again. WK_EBUSY: takes the reference, somebody else still owns the object. Otherwise the
+ *            reference stays the caller's, and `payload` untouched.
+ * Threads:   any; the caller of wk_release, too, may be the last one, and then nobody gets the payload.
+ * Context:   outside read sections.
+ * Progress:  WK_OK waits for a grace period, until nobody peeks the payload, unless nobody ever could. WK_EBUSY is
+ *            wait-free. Allocates nothing.
+ * Ordering:  WK_OK: acquire, what the other owners did is seen.
+ * Errors:    WK_EBUSY as above; WK_EDEADLOCK: in a read section; WK_ETYPE: of a type with WK_TYPE_PINNED; WK_EINVAL: NULL.
+ * Like:      Rust Arc::into_inner.
+ */
+WK_API WK_MUST_USE int wk_into_inner(const void *object, void *payload);
+
+/**
+ * wk_make_unique - have an object that may be changed: the same, or a copy
+ *
+ * Copy on write. The object itself is given back only if the caller's is the only reference and nobody could ever
+ * peek it: no weak reference of any kind, container or cell has seen it. Otherwise the result is a new object with a
+ * copy of the payload, of the same type, size and destroy_on, and the caller's reference to the old one is released.
+ *
+ * Ownership: takes the strong reference and gives the result for it; on failure the reference stays the caller's.
+ * Threads:   any; nobody may change the payload meanwhile. Of owners who race, the last one may keep the object.
+ * Context:   anywhere that the type's copy may run.
+ * Progress:  wait-free if there is nothing to copy; else as wk_new, and runs the type's copy.
+ * Ordering:  WK_OK: acquire, what earlier owners did is seen.
+ * Errors:    *status is WK_OK: the same object, or WK_CREATED: a copy. NULL: what copy returned; WK_ETYPE: the type has
+ *            WK_TYPE_PINNED, or a destroy and no copy (told also when there would be nothing to copy); WK_EINVAL for
+ *            NULL; else as wk_new_with.
+ * Like:      Rust Arc::make_mut.
+ */
+WK_API WK_MUST_USE void *wk_make_unique(const void *object, int *status);
 
 /**
  * wk_type_census - how many objects of a type were made and destroyed

@@ -32,7 +32,8 @@ WK_API WK_MUST_USE wk_weak *wk_downgrade(const void *object);
 /**
  * wk_upgrade - make a strong reference from a weak handle, if the object lives
  *
- * NULL is final: no later upgrade of any weak reference to that object can succeed.
+ * NULL is final: no later upgrade of any weak reference to that object can succeed. (One exception: while the
+ * constructor that wk_new_cyclic runs has not returned, NULL means not yet; wk_weak_expired tells the two apart.)
  *
  * Ownership: borrows `weak`; the result is owned, wk_release it once.
  * Threads:   any; safe with every call on the object and on `weak` except its last wk_weak_release.
@@ -40,7 +41,7 @@ WK_API WK_MUST_USE wk_weak *wk_downgrade(const void *object);
  * Progress:  wait-free; never allocates, never runs user code.
  * Ordering:  success: acquire, the object is seen as whoever made the handle saw it. NULL: acquire, what the
  *            releasing thread did before the object died is seen.
- * Errors:    NULL means dead; NULL gives NULL.
+ * Errors:    NULL means dead, but see above; NULL gives NULL.
  * Like:      Python weakref.ref.__call__, std::weak_ptr::lock, Rust Weak::upgrade.
  */
 WK_API WK_MUST_USE void *wk_upgrade(const wk_weak *weak);
@@ -88,7 +89,8 @@ WK_API void wk_weak_release(wk_weak *weak);
 /**
  * wk_weak_expired - whether the object is dead
  *
- * true is final. false may be stale when it is read: to use the object, upgrade.
+ * true is final. false may be stale when it is read: to use the object, upgrade. An object under construction
+ * (wk_new_cyclic) is not dead.
  *
  * Ownership: borrows `weak`.
  * Threads:   any.

@@ -7,7 +7,7 @@
 
 #include "sync/rcu.h"
 
-WK_DEFINE_TYPE(key_dict_type, wk_key_dict, .flags = WK_TYPE_ASYNC_DESTROY, .destroy = wki_value_destroy);
+WK_DEFINE_TYPE(key_dict_type, wk_key_dict, .flags = WK_TYPE_ASYNC_DESTROY | WK_TYPE_PINNED, .destroy = wki_value_destroy);
 
 /* Looking up. */
 

@@ -11,7 +11,7 @@
 
 #include "sync/rcu.h"
 
-WK_DEFINE_TYPE(weak_set_type, wk_weak_set, .flags = WK_TYPE_ASYNC_DESTROY, .destroy = wki_value_destroy);
+WK_DEFINE_TYPE(weak_set_type, wk_weak_set, .flags = WK_TYPE_ASYNC_DESTROY | WK_TYPE_PINNED, .destroy = wki_value_destroy);
 
 #define SET_CHUNK 4u /* buckets that each_peek goes through in one read section */
 

@@ -178,12 +178,20 @@ static size_t control_bytes(const struct wki_control *control)
 	return sizeof(*control) + wki_control_size(control);
 }
 
+/* destroy is over, or will never be. */
+static void control_drop_queue(struct wki_control *control)
+{
+	if (wki_control_meta(control) & WKI_EXTRA) {
+		wk_release(wki_extra_of(control)->destroy_on);
+		wki_extra_of(control)->destroy_on = NULL;
+	}
+}
+
 void wki_control_finish(struct wki_control *control)
 {
 	uint32_t meta = wki_control_meta(control);
 
-	if (meta & WKI_EXTRA)
-		wk_release(wki_extra_of(control)->destroy_on);
+	control_drop_queue(control);
 	if (control_is_apart(control) && (meta & WKI_GIVEN) == 0)
 		control_free_payload(control);
 	/* Never borrowed: no handle was ever made, the strong side's units are the only ones. */
@@ -378,10 +386,10 @@ static void control_conclude(struct wki_intent *intent)
 }
 
 /*
- * A decider. The read section begins before the object is dead for anybody, so that whoever
- * judges it dead, and takes it for reason to end a container, still finds us inside.
+ * A decider; true: the end of life is its own. The read section begins before the object is dead for anybody, so
+ * that whoever judges it dead, and takes it for reason to end a container, still finds us inside.
  */
-static __attribute__((noinline)) void control_decide(struct wki_control *control, uint64_t before)
+static bool control_decide(struct wki_control *control, uint64_t before)
 {
 	struct wki_intent *intent = control_announce(control);
 	bool won;
@@ -393,10 +401,15 @@ static __attribute__((noinline)) void control_decide(struct wki_control *control
 		control_fire_rcu(control, intent);
 	control_conclude(intent);
 	wki_read_unlock();
-	if (won)
-		control_retire(control, true);
-	else
+	if (!won)
 		wki_control_drop_unit(control); /* the grant */
+	return won;
+}
+
+static __attribute__((noinline)) void control_decide_and_retire(struct wki_control *control, uint64_t before)
+{
+	if (control_decide(control, before))
+		control_retire(control, true);
 }
 
 /* The only reference, and nobody can make another: no decision is needed. */
@@ -406,21 +419,48 @@ static __attribute__((noinline)) void control_end_sole(struct wki_control *contr
 	control_retire(control, false);
 }
 
+/* `many` references less; true: none is left, the caller is a decider. Else the block may be gone. */
+static inline bool control_give_up(struct wki_control *control, uint64_t many, uint64_t *before)
+{
+	uint64_t count;
+
+	*before = wki_count_release(&control->count, many);
+	count = wki_strong_count(*before);
+	if (likely(count > many && (*before & WKI_STRONG_DEAD) == 0))
+		return false;
+	if (unlikely(count != many || (*before & WKI_STRONG_DEAD) != 0))
+		wki_stop_control(control, "released more often than retained");
+	return true;
+}
+
 void wki_control_release(struct wki_control *control, uint64_t many)
 {
-	uint64_t before, count;
+	uint64_t before;
 
-	if (many == 1 && wki_control_is_sole(control)) {
+	if (many == 1 && wki_control_is_sole(control))
 		control_end_sole(control);
-		return;
+	else if (control_give_up(control, many, &before))
+		control_decide_and_retire(control, before);
+}
+
+bool wki_control_end(struct wki_control *control, bool *borrowed)
+{
+	uint64_t before;
+
+	*borrowed = !wki_control_is_sole(control);
+	if (!*borrowed) {
+		wki_count_end(&control->count);
+		return true;
 	}
-	before = wki_count_release(&control->count, many);
-	count = wki_strong_count(before);
-	if (likely(count > many && (before & WKI_STRONG_DEAD) == 0))
-		return;
-	if (unlikely(count != many || (before & WKI_STRONG_DEAD) != 0))
-		wki_stop_control(control, "released more often than retained");
-	control_decide(control, before);
+	return control_give_up(control, 1, &before) && control_decide(control, before);
+}
+
+void wki_control_retire_without_destroy(struct wki_control *control, bool borrowed)
+{
+	/* CTL-11 relaxed; pairs: none; weaker: not possible; check: api/object_cyclic_test, api/object_unique_test (nobody else's but those who prune) */
+	(void)atomic_fetch_or_relaxed(&control->count.meta, WKI_DISCARDED);
+	control_drop_queue(control); /* now: limbo may take its time */
+	control_retire(control, borrowed);
 }
 
 static void control_watch_leave(struct wki_watch *watch)

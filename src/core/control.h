@@ -10,6 +10,7 @@
  * the control block.
  *
  *	state     strong             what may happen                          who leaves it
+ *	UNBORN    DEAD|UNBORN        upgrades fail; BORROWED is not set       its constructor: ALIVE or DEAD
  *	ALIVE     count > 0          everything                               release to zero
  *	UNDECIDED count 0            upgrade revives; deciders decide          the CAS to DEAD, or a reviver
  *	DEAD      DEAD               nothing but failing upgrades             its one owner: watches fired
@@ -17,7 +18,7 @@
  *	DESTROYED DEAD               weak handles ask, in vain                last unit: the memory goes; a grace
  *	                                                                      period later if a weak cell led here
  *
- * Impossible: DEAD to any other; two owners of one end of life; a watch pushed when DEAD.
+ * Impossible: DEAD to any other; two owners of one end of life; a watch pushed when DEAD or UNBORN.
  *
  * Entries of containers, watches and peekers own no unit. They find the block through
  * something that stops being live before the end of life retires the block, and look at it
@@ -39,7 +40,7 @@
 #define WKI_BORROWED UINT32_C(0x01)  /* sticky: somebody may peek or upgrade without owning a reference */
 #define WKI_EXTRA UINT32_C(0x02)     /* constant: struct wki_extra stands in front */
 #define WKI_GIVEN UINT32_C(0x04)     /* constant: the payload's memory is the program's */
-#define WKI_DISCARDED UINT32_C(0x08) /* the constructor failed: no destroy */
+#define WKI_DISCARDED UINT32_C(0x08) /* no destroy: the constructor failed, or the payload was taken */
 #define WKI_ENDING UINT32_C(0x10)    /* an asynchronous destroy has begun and is not done */
 /* WKI_META_CELLED 0x40: core/count.h; WKI_META_PRUNING 0x80: core/watch.h */
 
@@ -132,7 +133,7 @@ static inline size_t wki_control_size(const struct wki_control *control)
 static inline bool wki_control_is_sole(const struct wki_control *control)
 {
 	/* The acquire in peek shows BORROWED if any earlier owner has set it. */
-	return wki_strong_count(wki_count_peek(&control->count)) == 1 && (wki_control_meta(control) & WKI_BORROWED) == 0;
+	return (wki_count_peek(&control->count) & ~WKI_STRONG_FLAGS) == 1 && (wki_control_meta(control) & WKI_BORROWED) == 0;
 }
 
 /*
@@ -150,6 +151,8 @@ static inline void wki_control_borrow(struct wki_control *control)
 		atomic_store_relaxed(&control->count.meta, wki_control_meta(control) | WKI_BORROWED);
 		return;
 	}
+	if (unlikely(wki_count_is_unborn(&control->count)))
+		wki_stop_control(control, "given away before it is constructed");
 	/* CTL-2 relaxed; pairs: none; weaker: not possible; check: unit/core/control_test */
 	(void)atomic_fetch_or_relaxed(&control->count.meta, WKI_BORROWED);
 }
@@ -225,6 +228,14 @@ struct wki_intent;
 void wki_control_forked(struct wki_intent *intent);
 /* wki_controls_forked - in the child: what the thread that forked was about to destroy is the parent's; returns how many */
 uint32_t wki_controls_forked(void);
+/*
+ * wki_control_end - a strong reference less; true: it was the last one
+ *
+ * The object is dead then, its watches have fired, and the caller retires it. `borrowed`: somebody may still peek.
+ */
+bool wki_control_end(struct wki_control *control, bool *borrowed);
+/* wki_control_retire_without_destroy - by who has ended it: hand the memory on, after a grace period if `borrowed` */
+void wki_control_retire_without_destroy(struct wki_control *control, bool borrowed);
 
 /* wki_control_drop_unit - a weak unit less; the last one frees the block */
 void wki_control_drop_unit(struct wki_control *control);

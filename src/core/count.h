@@ -1,7 +1,7 @@
 /*
  * core/count.h - the counts of one object: who owns the end of life, who owns the memory
  *
- * STRONG, 64 bits:  DEAD (top bit) | two constant flags | count below.
+ * STRONG, 64 bits:  DEAD (top bit) | UNBORN | two constant flags | count below.
  * UNITS, 32 bits:   weak units; whoever drops the last one frees the control block.
  *                   The strong side owns two until the end of life is over: one for itself, and
  *                   one in advance for a grant that is late (see below).
@@ -32,9 +32,18 @@
  * advance. One is enough: until B has returned, its strong reference keeps the count from
  * coming back to zero, so at most one grant is late at a time.
  *
- * Failed upgrades increment the count of a dead object too. That is harmless: the count has 61
- * bits, so 2^61 of them would have to fail (at one a nanosecond, 73 years) before they
- * touched a flag; DEAD itself is never cleared.
+ * Failed upgrades increment the count of a dead object too. That is harmless: the count has 60
+ * bits, so 2^60 of them would have to fail (at one a nanosecond, 36 years) before they
+ * touched a flag; DEAD itself is never cleared, unless UNBORN stands beside it.
+ *
+ * UNBORN: the object is under construction, and there are weak handles to it already. DEAD makes
+ * upgrades and peeks fail as ever; UNBORN says that this is not for good. There is one way out,
+ * and the constructor's thread alone takes it, once: a store of the whole word, which forgets the
+ * upgrades that have failed so far.
+ *
+ *	init -> DEAD|UNBORN           nobody has a handle yet
+ *	DEAD|UNBORN -> count 1        the constructor has succeeded: all that it wrote is released
+ *	DEAD|UNBORN -> DEAD           it has failed: dead for good, without ever having been alive
  *
  * Layer: core, header only. Never: libc, liburcu, allocation; explorers and model checkers
  * drive this file as it is.
@@ -44,9 +53,10 @@
 
 #include "base/atomic.h"
 
-#define WKI_STRONG_DEAD (UINT64_C(1) << 63)
-#define WKI_STRONG_NOPEEK (UINT64_C(1) << 62) /* constant: the type is prompt, nobody may peek */
-#define WKI_STRONG_APART (UINT64_C(1) << 61)  /* constant: the payload is not behind the control block */
+#define WKI_STRONG_DEAD (UINT64_C(1) << 63)   /* no upgrade and no peek any more */
+#define WKI_STRONG_UNBORN (UINT64_C(1) << 62) /* beside DEAD: no upgrade and no peek yet */
+#define WKI_STRONG_NOPEEK (UINT64_C(1) << 61) /* constant: the type is prompt, nobody may peek */
+#define WKI_STRONG_APART (UINT64_C(1) << 60)  /* constant: the payload is not behind the control block */
 #define WKI_STRONG_FLAGS (WKI_STRONG_NOPEEK | WKI_STRONG_APART)
 #define WKI_STRONG_COUNT (WKI_STRONG_APART - 1)
 
@@ -153,7 +163,7 @@ static inline uint64_t wki_count_retain(struct wki_count *count, uint64_t many)
 static inline uint64_t wki_count_upgrade(struct wki_count *count)
 {
 	/*
-	 * CNT-7 acquire; pairs: CNT-8; weaker: a revived object could be used before what its last
+	 * CNT-7 acquire; pairs: CNT-8, CNT-15; weaker: a revived object could be used before what its last
 	 * owner wrote, and whoever fails could look at a slot as it was before the death;
 	 * check: explore/count, model/count, model/slots_dead
 	 */
@@ -191,27 +201,51 @@ static inline bool wki_count_decide(struct wki_count *count, uint64_t before)
 	return atomic_cas_acquire(&count->strong, &flags, flags | WKI_STRONG_DEAD);
 }
 
-/* wki_count_end - by the only owner of an object that nobody else can reach: dead, without a decision */
+static inline uint64_t wki_count_flags(const struct wki_count *count)
+{
+	/* CNT-11 relaxed; pairs: none; weaker: not possible; check: api/object_test (constant) */
+	return atomic_load_relaxed((wki_atomic_u64 *)(uintptr_t)&count->strong) & WKI_STRONG_FLAGS;
+}
+
+/* wki_count_end - by the only one who can end it, its one owner or its constructor: dead, without a decision */
 static inline void wki_count_end(struct wki_count *count)
 {
-	/* CNT-11 relaxed; pairs: none; weaker: not possible; check: api/object_test (nobody else's) */
-	uint64_t strong = atomic_load_relaxed(&count->strong);
+	/* CNT-12 relaxed; pairs: none; weaker: not possible; check: api/object_test (nobody else's), explore/construct */
+	atomic_store_relaxed(&count->strong, wki_count_flags(count) | WKI_STRONG_DEAD);
+}
 
-	/* CNT-12 relaxed; pairs: none; weaker: not possible; check: api/object_test (nobody else's) */
-	atomic_store_relaxed(&count->strong, (strong & WKI_STRONG_FLAGS) | WKI_STRONG_DEAD);
+/* wki_count_begin_construction - before there is a handle; wki_count_end ends it if it has failed */
+static inline void wki_count_begin_construction(struct wki_count *count)
+{
+	/* CNT-14 relaxed; pairs: none; weaker: not possible; check: explore/construct (nobody else's yet) */
+	atomic_store_relaxed(&count->strong, wki_count_flags(count) | WKI_STRONG_DEAD | WKI_STRONG_UNBORN);
+}
+
+/* wki_count_bear - construction has succeeded: alive, with one strong reference */
+static inline void wki_count_bear(struct wki_count *count)
+{
+	/* CNT-15 release; pairs: CNT-7, CNT-10; weaker: an upgrade could show a half-made payload; check: explore/construct, model/construct */
+	atomic_store_release(&count->strong, wki_count_flags(count) | 1);
 }
 
 /* wki_count_peek - the word, for somebody inside a read section; usable if neither DEAD nor NOPEEK is in it */
 static inline uint64_t wki_count_peek(const struct wki_count *count)
 {
-	/* CNT-10 acquire; pairs: CNT-8; weaker: as CNT-7 for whoever finds it dead; check: model/slots_dead */
+	/* CNT-10 acquire; pairs: CNT-8, CNT-15; weaker: as CNT-7 for whoever finds it dead; check: model/slots_dead */
 	return atomic_load_acquire((wki_atomic_u64 *)(uintptr_t)&count->strong);
 }
 
-/* wki_count_is_dead - true is final. A count of zero is not death: the object may be revived. */
+/* wki_count_is_dead - true is final. A count of zero is not death: the object may be revived; nor is being unborn. */
 static inline bool wki_count_is_dead(const struct wki_count *count)
 {
-	return (wki_count_peek(count) & WKI_STRONG_DEAD) != 0;
+	uint64_t strong = wki_count_peek(count);
+
+	return (strong & WKI_STRONG_DEAD) != 0 && (strong & WKI_STRONG_UNBORN) == 0;
+}
+
+static inline bool wki_count_is_unborn(const struct wki_count *count)
+{
+	return (wki_count_peek(count) & WKI_STRONG_UNBORN) != 0;
 }
 
 #endif

@@ -197,12 +197,10 @@ void wk_discard(void *object)
 	if (object == NULL)
 		return;
 	control = wki_control_of(object);
-	if (wki_strong_count(wki_count_peek(&control->count)) != 1 || wk_weak_count(object) != 0 ||
-	    (wki_control_meta(control) & WKI_BORROWED) != 0)
+	if (!wki_control_is_sole(control))
 		wki_stop_control(control, "discarded, but somebody else has seen it");
-	/* OBJ-3 relaxed; pairs: none; weaker: not possible; check: api/object_test (nobody else's) */
-	(void)atomic_fetch_or_relaxed(&control->count.meta, WKI_DISCARDED);
-	wki_control_release(control, 1);
+	wki_count_end(&control->count);
+	wki_control_retire_without_destroy(control, false);
 }
 
 static inline void *object_retain(const void *object, size_t count)
@@ -281,35 +279,6 @@ size_t wk_size_of(const void *object)
 bool wk_is_type(const void *object, const wk_type *type)
 {
 	return object != NULL && wki_control_of(object)->type == type;
-}
-
-/* Is anything still registered? What was removed may be on the list as garbage. */
-static bool object_is_watched_rcu(struct wki_control *control)
-{
-	struct wki_watch *watch;
-
-	/* OBJ-5 acquire; pairs: WCH-4; weaker: a watch that another owner left could be missed; check: api/object_test */
-	for (watch = atomic_load_acquire(&control->watches); watch != NULL; watch = wki_watch_next(watch)) {
-		if (wki_watch_state(watch) == WKI_WATCH_LIVE)
-			return true;
-	}
-	return false;
-}
-
-bool wk_is_unique(const void *object)
-{
-	struct wki_control *control;
-	bool watched;
-
-	if (object == NULL)
-		return false;
-	control = wki_control_of(object);
-	if (wki_strong_count(wki_count_peek(&control->count)) != 1 || wk_weak_count(object) != 0)
-		return false;
-	wki_read_lock();
-	watched = object_is_watched_rcu(control);
-	wki_read_unlock();
-	return !watched;
 }
 
 int wk_type_census(const wk_type *type, wk_census *census)

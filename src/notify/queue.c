@@ -436,7 +436,7 @@ static void queue_destroy(void *payload)
 	wki_queue_close_descriptor(queue);
 }
 
-WK_DEFINE_TYPE(queue_type, wk_queue, .destroy = queue_destroy);
+WK_DEFINE_TYPE(queue_type, wk_queue, .flags = WK_TYPE_PINNED, .destroy = queue_destroy);
 
 wk_queue *wk_queue_new(const wk_queue_options *options, int *status)
 {

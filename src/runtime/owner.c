@@ -31,7 +31,7 @@ static void owner_destroy(void *payload)
 		wki_stop("wk_owner %s: its last reference went before it was drained", owner->name);
 }
 
-WK_DEFINE_TYPE(owner_type, wk_owner, .destroy = owner_destroy);
+WK_DEFINE_TYPE(owner_type, wk_owner, .flags = WK_TYPE_PINNED, .destroy = owner_destroy);
 
 wk_owner *wk_owner_new(const char *name, int *status)
 {

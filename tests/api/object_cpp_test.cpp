@@ -100,6 +100,31 @@ void test_types_are_told_apart(void **)
 	assert_string_equal(wk_type_of(plain)->name, "session");
 }
 
+int session_construct(void *payload, wk_weak *self, void *context)
+{
+	session *made = static_cast<session *>(payload);
+
+	made->number = wk_weak_expired(self) ? -1 : 7;
+	made->destroyed = static_cast<long *>(context);
+	return 0;
+}
+
+void test_construction_and_uniqueness(void **)
+{
+	long destroyed = 0;
+	int status = WK_EINVAL;
+	session *first = static_cast<session *>(
+		wk_new_cyclic(&plain_type, nullptr, session_construct, &destroyed, &status));
+	const session *shared = wk_retain(first);
+	session *mine = static_cast<session *>(wk_make_unique(shared, &status)), inner = {};
+
+	assert_int_equal(status, WK_CREATED);
+	assert_int_equal(mine->number, 7);
+	assert_int_equal(wk_into_inner(mine, &inner), WK_OK);
+	assert_int_equal(inner.number, 7);
+	wk_clear(&first);
+}
+
 } /* namespace */
 
 int main()
@@ -108,6 +133,7 @@ int main()
 		cmocka_unit_test(test_typed_references),
 		cmocka_unit_test(test_blocks_that_are_left_by_exceptions),
 		cmocka_unit_test(test_types_are_told_apart),
+		cmocka_unit_test(test_construction_and_uniqueness),
 	};
 
 	return cmocka_run_group_tests(tests, nullptr, nullptr);

@@ -279,6 +279,65 @@ static void test_promise_20_constructors_without_memory(void **state)
 	wk_release(failing_queue);
 }
 
+static int count_constructions(void *payload, wk_weak *self, void *context)
+{
+	(void)payload;
+	(void)self;
+	++*(int *)context;
+	return 0;
+}
+
+/* The constructor of the program's is called when everything else has worked. */
+static void fail_each_allocation_cyclic(const wk_type *type, size_t size)
+{
+	const wk_new_options asked = { .size = size };
+	long blocks = atomic_load(&own.blocks);
+	int status, calls = 0;
+	void *object = NULL;
+	unsigned long n;
+
+	for (n = 1; object == NULL; n++) {
+		memory_fail_at(&own, n);
+		object = wk_new_cyclic(type, &asked, count_constructions, &calls, &status);
+		memory_fail_at(&own, 0);
+		assert_int_equal(status, object == NULL ? WK_ENOMEM : WK_OK);
+		assert_int_equal(calls, object != NULL);
+		assert_true(object != NULL || atomic_load(&own.blocks) == blocks);
+	}
+	assert_int_equal(n, size > 256 ? 4 : 3);
+	wk_release(object);
+}
+
+static void fail_each_allocation_of_a_copy(const wk_type *type, size_t size)
+{
+	char *object = wk_retain(wk_new_with(type, &(wk_new_options){ .size = size }, NULL)), *copy = NULL;
+	long blocks = atomic_load(&own.blocks);
+	unsigned long n;
+	int status;
+
+	for (n = 1; copy == NULL; n++) {
+		memory_fail_at(&own, n);
+		copy = wk_make_unique(object, &status);
+		memory_fail_at(&own, 0);
+		assert_int_equal(status, copy == NULL ? WK_ENOMEM : WK_CREATED);
+		assert_int_equal(wk_strong_count(object), copy == NULL ? 2 : 1);
+		assert_true(copy != NULL || atomic_load(&own.blocks) == blocks);
+	}
+	assert_int_equal(n, size > 256 ? 4 : 3);
+	wk_release(object);
+	wk_release(copy);
+	assert_true(atomic_load(&own.blocks) < blocks);
+}
+
+static void test_promise_20_cyclic_constructors_and_copies_without_memory(void **state)
+{
+	(void)state;
+	fail_each_allocation_cyclic(&own_kinds.types[0], 200);
+	fail_each_allocation_cyclic(&own_kinds.types[1], 1000);
+	fail_each_allocation_of_a_copy(&own_kinds.types[1], 200);
+	fail_each_allocation_of_a_copy(&own_kinds.types[1], 1000);
+}
+
 /* A thread's first constructor also makes the thread's record: without memory it goes on without one. */
 static void construct_without_record(void *context)
 {
@@ -336,6 +395,7 @@ int main(void)
 		cmocka_unit_test(test_given_memory),
 		cmocka_unit_test(test_given_memory_of_every_alignment),
 		cmocka_unit_test(test_promise_20_constructors_without_memory),
+		cmocka_unit_test(test_promise_20_cyclic_constructors_and_copies_without_memory),
 		cmocka_unit_test(test_promise_20_thread_without_record),
 		cmocka_unit_test(test_the_accounts_balance),
 		cmocka_unit_test(test_the_memory_is_given_back),
