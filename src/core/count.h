@@ -163,7 +163,7 @@ static inline uint64_t wki_count_retain(struct wki_count *count, uint64_t many)
 static inline uint64_t wki_count_upgrade(struct wki_count *count)
 {
 	/*
-	 * CNT-7 acquire; pairs: CNT-8, CNT-15; weaker: a revived object could be used before what its last
+	 * CNT-7 acquire; pairs: CNT-8, CNT-18; weaker: a revived object could be used before what its last
 	 * owner wrote, and whoever fails could look at a slot as it was before the death;
 	 * check: explore/count, model/count, model/slots_dead
 	 */
@@ -217,21 +217,21 @@ static inline void wki_count_end(struct wki_count *count)
 /* wki_count_begin_construction - before there is a handle; wki_count_end ends it if it has failed */
 static inline void wki_count_begin_construction(struct wki_count *count)
 {
-	/* CNT-14 relaxed; pairs: none; weaker: not possible; check: explore/construct (nobody else's yet) */
+	/* CNT-17 relaxed; pairs: none; weaker: not possible; check: explore/construct (nobody else's yet) */
 	atomic_store_relaxed(&count->strong, wki_count_flags(count) | WKI_STRONG_DEAD | WKI_STRONG_UNBORN);
 }
 
 /* wki_count_bear - construction has succeeded: alive, with one strong reference */
 static inline void wki_count_bear(struct wki_count *count)
 {
-	/* CNT-15 release; pairs: CNT-7, CNT-10; weaker: an upgrade could show a half-made payload; check: explore/construct, model/construct */
+	/* CNT-18 release; pairs: CNT-7, CNT-10; weaker: an upgrade could show a half-made payload; check: explore/construct, model/construct */
 	atomic_store_release(&count->strong, wki_count_flags(count) | 1);
 }
 
 /* wki_count_peek - the word, for somebody inside a read section; usable if neither DEAD nor NOPEEK is in it */
 static inline uint64_t wki_count_peek(const struct wki_count *count)
 {
-	/* CNT-10 acquire; pairs: CNT-8, CNT-15; weaker: as CNT-7 for whoever finds it dead; check: model/slots_dead */
+	/* CNT-10 acquire; pairs: CNT-8, CNT-18; weaker: as CNT-7 for whoever finds it dead; check: model/slots_dead */
 	return atomic_load_acquire((wki_atomic_u64 *)(uintptr_t)&count->strong);
 }
 

@@ -26,6 +26,7 @@ static void config_destroy(void *payload)
 }
 
 static int copy_result;
+static struct gate *copy_gate; /* who copies waits there for another who does */
 
 static int config_copy(void *payload, const void *from)
 {
@@ -34,6 +35,8 @@ static int config_copy(void *payload, const void *from)
 	(void)from;
 	if (copy_result < 0)
 		return copy_result;
+	if (copy_gate != NULL)
+		gate_pass(copy_gate);
 	wk_retain(config->base);
 	return 0;
 }
@@ -216,7 +219,10 @@ static void test_promise_5_taking_waits_for_who_peeks(void **state)
 	nothing_is_left(&config_type);
 }
 
-/* Raced: all owners take, while one who has no reference upgrades now and then. Exactly one gets the payload. */
+/*
+ * Raced: all owners take, and so does one who upgrades, at the same moment or, every fourth time, before. Exactly one
+ * gets the payload.
+ */
 
 struct heirs {
 	struct config *config;
@@ -224,9 +230,9 @@ struct heirs {
 	unsigned version;
 	int status[4];
 	struct config inner[4];
-	bool upgraded;
+	struct config *upgraded;
 	unsigned long wrong;
-	_Atomic unsigned long first, last, revived, late;
+	_Atomic unsigned long first, last, fourth, late;
 };
 
 static void heirs_prepare(void *context)
@@ -235,16 +241,20 @@ static void heirs_prepare(void *context)
 
 	heirs->config = config_new(&config_type, ++heirs->version);
 	heirs->weak = wk_downgrade(heirs->config);
+	heirs->upgraded = heirs->version % 4 == 0 ? wk_upgrade(heirs->weak) : NULL;
 	wk_retain_many(heirs->config, 2);
 }
 
 static void heirs_act(void *context, unsigned thread)
 {
 	struct heirs *heirs = context;
-	const void *mine = thread < 3 ? heirs->config : wk_upgrade(heirs->weak);
+	const void *mine = heirs->config;
 
-	if (thread == 3)
-		heirs->upgraded = mine != NULL;
+	if (thread == 3) {
+		if (heirs->upgraded == NULL)
+			heirs->upgraded = wk_upgrade(heirs->weak);
+		mine = heirs->upgraded;
+	}
 	heirs->status[thread] = mine == NULL ? WK_EBUSY : wk_into_inner(mine, &heirs->inner[thread]);
 }
 
@@ -263,8 +273,8 @@ static void heirs_settle(void *context)
 	heirs->wrong += takers != 1;
 	race_add(&heirs->first, heirs->status[0] == WK_OK);
 	race_add(&heirs->last, heirs->status[2] == WK_OK);
-	race_add(&heirs->revived, heirs->status[3] == WK_OK);
-	race_add(&heirs->late, !heirs->upgraded);
+	race_add(&heirs->fourth, heirs->status[3] == WK_OK);
+	race_add(&heirs->late, heirs->upgraded == NULL);
 	wk_weak_release(heirs->weak);
 }
 
@@ -272,7 +282,7 @@ static bool heirs_decided(void *context)
 {
 	struct heirs *heirs = context;
 
-	return atomic_load(&heirs->first) != 0 && atomic_load(&heirs->last) != 0 && atomic_load(&heirs->revived) != 0 &&
+	return atomic_load(&heirs->first) != 0 && atomic_load(&heirs->last) != 0 && atomic_load(&heirs->fourth) != 0 &&
 	       atomic_load(&heirs->late) != 0;
 }
 
@@ -291,7 +301,7 @@ static void test_of_all_who_take_exactly_one_gets_it(void **state)
 	(void)state;
 	race_run(&race, &heirs);
 	print_message("first %lu, last %lu, who upgraded %lu, too late %lu\n", atomic_load(&heirs.first),
-		      atomic_load(&heirs.last), atomic_load(&heirs.revived), atomic_load(&heirs.late));
+		      atomic_load(&heirs.last), atomic_load(&heirs.fourth), atomic_load(&heirs.late));
 	assert_int_equal(heirs.wrong, 0);
 	assert_true(heirs_decided(&heirs));
 	nothing_is_left(&config_type);
@@ -490,7 +500,7 @@ static void test_what_make_unique_refuses(void **state)
 
 /*
  * Raced: two owners want it for themselves, and change what they get, while a third peeks, if it was ever lent. If
- * it was not, the later of the two keeps it.
+ * it was not, the later of the two keeps it, unless both have begun to copy, which they are made to now and then.
  */
 
 struct writers {
@@ -498,6 +508,7 @@ struct writers {
 	wk_value_dict *dict;
 	unsigned round;
 	bool lent;
+	struct gate gate;
 	struct config *mine[2];
 	int status[2];
 	unsigned long wrong[3];
@@ -513,8 +524,9 @@ static void writers_prepare(void *context)
 {
 	struct writers *writers = context;
 
-	writers->config = wk_retain(config_new(&plain_type, ++writers->round));
+	writers->config = wk_retain(config_new(&config_type, ++writers->round));
 	writers->lent = writers->round % 2 == 0;
+	copy_gate = writers->round % 8 == 1 ? &writers->gate : NULL;
 	if (writers->lent)
 		writers->wrong[0] += wk_value_dict_set(writers->dict, wk_key_u64(1), writers->config) < 0;
 }
@@ -583,7 +595,7 @@ static void test_promise_5_writers_raced(void **state)
 		.settle = writers_settle,
 		.decided = writers_decided,
 	};
-	struct writers writers = { .dict = wk_value_dict_new(NULL, NULL) };
+	struct writers writers = { .dict = wk_value_dict_new(NULL, NULL), .gate = { .parties = 2 } };
 
 	(void)state;
 	race_run(&race, &writers);
@@ -592,7 +604,8 @@ static void test_promise_5_writers_raced(void **state)
 	assert_int_equal(writers.wrong[0] + writers.wrong[1] + writers.wrong[2], 0);
 	assert_true(writers_decided(&writers));
 	wk_release(writers.dict);
-	nothing_is_left(&plain_type);
+	copy_gate = NULL;
+	nothing_is_left(&config_type);
 }
 
 int main(void)
