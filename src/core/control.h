@@ -228,6 +228,7 @@ struct wki_intent;
 void wki_control_forked(struct wki_intent *intent);
 /* wki_controls_forked - in the child: what the thread that forked was about to destroy is the parent's; returns how many */
 uint32_t wki_controls_forked(void);
+
 /*
  * wki_control_end - a strong reference less; true: it was the last one
  *
