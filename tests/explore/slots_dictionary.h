@@ -50,6 +50,8 @@ static enum put put_once_rcu(struct wki_array *outside, struct wki_entry *entry,
 
 	if (was_live && !replace)
 		return PUT_EXISTS;
+	if (config->equal && old != NULL && !was_live && config->bug != REUSES_DEAD)
+		return PUT_AGAIN; /* it has died since it was found, and is passed over now */
 	if (was_live && config->bug == STATE_FIRST && wki_watch_move(&old->watch, WKI_WATCH_LIVE, WKI_WATCH_REMOVED)) {
 		(void)atomic_fetch_sub_relaxed(&table->live, 1);
 		end_rcu(old);

@@ -282,6 +282,8 @@ static void check_entry(struct wki_array *array, struct wki_entry *entry)
 
 	if (wki_slots_route(&table->root, entry->hash) != array)
 		return;
+	if (config->equal && !entry_is_live(entry))
+		return; /* nobody looks for it */
 	place = wki_slots_find(array, entry->hash, same_key, &entry->key);
 	EXPLORE_CHECK(wki_place_entry(&place) == entry);
 	if (!state_is_live(entry))

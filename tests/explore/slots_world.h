@@ -37,6 +37,8 @@ enum bug {
 	STATE_FIRST,         /* set ends the old entry before it takes the slot */
 	REPLACES_ANYTHING,   /* a store does not compare */
 	FLIGHT_LEFT_BEHIND,  /* a mover drops a pending flight */
+	REUSES_DEAD,         /* equal: who found a live entry takes its slot when it has died since */
+	SAME_WHEN_DEAD,      /* equal: dead entries are compared, and taken for absence */
 };
 
 /* What a scenario starts from. */
@@ -51,6 +53,7 @@ struct config {
 	bool lazy;               /* inserts help only where they must */
 	bool only_creates;       /* nobody else stores: one flight at a time */
 	bool strong;             /* entries own a reference to their value */
+	bool equal;              /* keys are the objects, equal ones having one number: collect/entry.h, EQUAL */
 	enum bug bug;
 };
 
@@ -100,10 +103,14 @@ static uint64_t hash_of(unsigned key)
 	return hashes[key];
 }
 
+static bool entry_is_live(const struct wki_entry *entry);
+
 static bool same_key(const struct wki_entry *entry, uint64_t hash, const void *key)
 {
 	explore_touch(entry);
-	return entry->hash == hash && entry->key == *(const uint8_t *)key;
+	if (entry->hash != hash || entry->key != *(const uint8_t *)key)
+		return false;
+	return !config->equal || config->bug == SAME_WHEN_DEAD || entry_is_live(entry);
 }
 
 /* Entries. */
