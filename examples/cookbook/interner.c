@@ -1,68 +1,83 @@
-/* Intern pool: equal byte strings become one object, so that they share memory and are compared as pointers.
- * A string is made when somebody first asks for it and goes with its last user; any number of threads may ask.
- * Elsewhere: Guava's weak interner, Go's unique.Make. Here: wk_value_dict_get_or_create on bytes, WK_CREATE_RACE. */
+/*
+ * Interning: equal texts share one immutable object, so that comparing them is comparing pointers.
+ * Any number of threads intern at once, without a lock; a text is made once and goes with its last user.
+ * Guava: Interners.newWeakInterner(). Go: unique.Make. Python: sys.intern, but for strings only.
+ */
 #include <pthread.h>
 #include <stdio.h>
 #include <weakref.h>
 
-struct name {
+struct text {
 	size_t length;
-	char text[];
+	char bytes[];
 };
-WK_DEFINE_TYPE(name_type, struct name, .flags = 0);
+WK_DEFINE_TYPE(text_type, struct text, .flags = 0);
 
-static wk_value_dict *names;
+static wk_value_dict *texts; /* bytes to the text that has them, held weakly */
 
-static void *name_make(wk_key key, void *context, int *status)
+static void *text_make(wk_key key, void *context, int *status)
 {
-	struct name *name = WK_NEW_FLEX(struct name, text, key.number + 1, &name_type, status);
+	const wk_new_options options = { .size = sizeof(struct text) + key.number + 1 };
+	struct text *text = wk_new_with(&text_type, &options, status); /* zeroed, so it ends with a zero byte */
 
 	(void)context;
-	if (name) {
-		name->length = key.number;
-		memcpy(name->text, key.data, key.number);
+	if (text != NULL) {
+		text->length = key.number;
+		memcpy(text->bytes, key.data, key.number);
 	}
-	return name;
+	return text;
 }
 
-/* The one object with this text: a strong reference, or NULL without memory. */
-static const struct name *intern(const char *text)
+/* The text of these bytes: a strong reference. What is there is found without allocating anything. */
+static const struct text *intern(const char *bytes, size_t length)
 {
-	return wk_value_dict_get_or_create(names, wk_key_string(text), WK_CREATE_RACE, name_make, NULL, NULL);
+	/* Two threads may make the same text; one wins, both get that one, and nobody waits. */
+	return wk_value_dict_get_or_create(texts, wk_key_bytes(bytes, length), WK_CREATE_RACE, text_make, NULL, NULL);
 }
 
-static void *intern_header(void *unused)
+static void *user(void *unused)
 {
+	static const char *const words[] = { "weak", "reference", "weak", "", "reference" };
+	const struct text *mine[5];
+	uintptr_t same = 1;
+
 	(void)unused;
-	return (void *)intern("content-type");
+	for (unsigned i = 0; i < 5; i++)
+		mine[i] = intern(words[i], strlen(words[i]));
+	for (unsigned i = 0; i < 5; i++) {
+		for (unsigned k = 0; k < 5; k++)
+			same &= (mine[i] == mine[k]) == (strcmp(words[i], words[k]) == 0);
+	}
+	for (unsigned i = 0; i < 5; i++)
+		wk_release(mine[i]);
+	return (void *)same;
 }
 
 int main(void)
 {
-	const wk_value_dict_options by_text = {
-		.struct_size = sizeof by_text,
-		.name = "names",
-		.keys = WK_KEYS_BYTES,
-		.value_type = &name_type,
+	const wk_value_dict_options options = {
+		.struct_size = sizeof(options), .name = "texts", .keys = WK_KEYS_BYTES, .value_type = &text_type
 	};
-	pthread_t thread;
-	void *theirs = NULL;
-	names = wk_value_dict_new(&by_text, NULL);
-	if (!names || pthread_create(&thread, NULL, intern_header, NULL) != 0)
+	const struct text *kept;
+	pthread_t threads[4];
+	void *same;
+	bool all = true;
+
+	texts = wk_value_dict_new(&options, NULL);
+	if (texts == NULL || (kept = intern("weak", 4)) == NULL)
 		return 1;
-	const struct name *ours = intern("content-type");
-	const struct name *other = intern("content-length");
-	pthread_join(thread, &theirs);
-
-	printf("equal strings, one object: %d\n", ours == theirs);
-	printf("other strings, another: %d\n", ours != other);
-	printf("%zu in the pool\n", wk_value_dict_len(names));
-	wk_release(theirs);
-	wk_release(other);
-	printf("%zu in the pool: %s\n", wk_value_dict_len(names), ours ? ours->text : "");
-	wk_release(ours);
-	printf("%zu in the pool\n", wk_value_dict_len(names));
-
-	wk_release(names);
+	for (unsigned i = 0; i < 4; i++) {
+		if (pthread_create(&threads[i], NULL, user, NULL) != 0)
+			return 1;
+	}
+	for (unsigned i = 0; i < 4; i++) {
+		pthread_join(threads[i], &same);
+		all &= same != NULL;
+	}
+	printf("equal texts are one object, others are not: %d\n", all);
+	printf("%zu text left: \"%s\"\n", wk_value_dict_len(texts), kept->bytes);
+	wk_release(kept);
+	printf("%zu texts left\n", wk_value_dict_len(texts));
+	wk_release(texts);
 	return wk_runtime_shutdown(WK_NO_TIMEOUT, NULL);
 }

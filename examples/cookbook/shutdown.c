@@ -1,6 +1,6 @@
 /* Clean shutdown: what a server ends in which order, how long it waits, and how it finds what was forgotten.
- * Threads, queues, containers, objects, runtime; the report counts what did not run and what is still alive.
- * Here: wk_runtime_start, wk_queue_close, wk_runtime_shutdown with a deadline, wk_runtime_each_type. */
+ * Objects, threads, queues, runtime; the report counts what did not run and what is still alive.
+ * Here: wk_queue_post, wk_queue_close, wk_runtime_shutdown with a deadline, wk_runtime_each_type. */
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -20,15 +20,21 @@ struct server {
 	wk_queue *queue;
 	wk_value_dict *sessions; /* strong: the server owns them */
 	pthread_t loop;
+	bool is_stopping; /* the loop's */
 };
 
 static void *loop_main(void *argument)
 {
 	struct server *server = argument;
 
-	while (wk_queue_wait(server->queue, WK_NO_TIMEOUT) == WK_OK) /* WK_ESHUTDOWN when it is closed */
+	while (!server->is_stopping && wk_queue_wait(server->queue, WK_NO_TIMEOUT) == WK_OK)
 		wk_queue_drain(server->queue, 0);
 	return NULL;
+}
+
+static void loop_stop(void *server)
+{
+	((struct server *)server)->is_stopping = true;
 }
 
 static int server_start(struct server *server)
@@ -69,13 +75,16 @@ static int server_stop(struct server *server)
 {
 	wk_shutdown_report report = { .struct_size = sizeof report };
 
-	while (wk_queue_close(server->queue, WK_QUEUE_MOVE) == WK_EBUSY)
-		;                         /* 1. the loop is in its last drain; afterwards wk_queue_wait lets it go */
-	pthread_join(server->loop, NULL); /* 2. no thread of ours uses anything any more */
-	wk_release(server->sessions);     /* 3. the sessions with it, now destroyed by the runner */
+	wk_value_dict_clear(server->sessions); /* 1. what the server owns; the sessions' ends are posted to the loop */
+	int status = wk_queue_post(server->queue, loop_stop, server, NULL); /* 2. the loop stops when it has run them */
+	if (status < 0)
+		return status;
+	pthread_join(server->loop, NULL);
+	wk_queue_close(server->queue, WK_QUEUE_MOVE); /* 3. what comes now is the runner's */
 	wk_release(server->queue);
+	wk_release(server->sessions);
+	status = wk_runtime_shutdown(UINT64_C(5000000000), &report); /* 4. five seconds at most */
 
-	int status = wk_runtime_shutdown(UINT64_C(5000000000), &report); /* 4. five seconds at most */
 	printf("%s, %" PRIu64 " not run, %" PRIu64 " still alive\n", wk_strerror(status), report.not_run,
 		report.still_alive);
 	if (report.still_alive > 0)
@@ -85,7 +94,7 @@ static int server_stop(struct server *server)
 
 int main(void)
 {
-	struct server server;
+	struct server server = { .queue = NULL };
 	if (server_start(&server) < 0)
 		return 1;
 	struct session *kept = server_open(&server, 1);
