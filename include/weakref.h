@@ -19,6 +19,7 @@
 #include "weakref/weak_set.h"   /* set whose members leave it when they die */
 #include "weakref/key_dict.h"   /* dictionary whose entries leave it when their keys die */
 #include "weakref/cursor.h"     /* go through a container while it changes */
+#include "weakref/ticket.h"     /* a number that stands for an object: for the kernel, for the network */
 #include "weakref/runtime.h"    /* start, shutdown, barrier, statistics */
 
 #endif

@@ -20,6 +20,7 @@ enum wki_kind {
 	WKI_KIND_DEFERRED,     /* struct wki_deferred */
 	WKI_KIND_CALL,         /* struct wki_registration whose call is due */
 	WKI_KIND_REGISTRATION, /* struct wki_registration whose memory may go */
+	WKI_KIND_TICKET,       /* struct wki_ticket: its slot and its memory may go */
 	WKI_KINDS
 };
 

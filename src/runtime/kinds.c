@@ -9,6 +9,7 @@
  */
 #include "collect/entry.h"
 #include "collect/held.h"
+#include "collect/ticket.h"
 #include "core/census.h"
 #include "core/control.h"
 #include "notify/queue.h"
@@ -31,6 +32,7 @@ void (*const wki_reclaimers[WKI_KINDS])(struct wki_link *link) = {
 	[WKI_KIND_DEFERRED] = kinds_run_deferred,
 	[WKI_KIND_CALL] = wki_registration_due,
 	[WKI_KIND_REGISTRATION] = wki_registration_free,
+	[WKI_KIND_TICKET] = wki_ticket_free,
 };
 
 const struct wki_watch_handler wki_watch_handlers[WKI_WATCH_KINDS] = {
@@ -38,6 +40,7 @@ const struct wki_watch_handler wki_watch_handlers[WKI_WATCH_KINDS] = {
 	[WKI_WATCH_HELD] = { wki_held_fired, wki_held_leave, wki_held_fired },
 	[WKI_WATCH_REF] = { wki_registration_fired, wki_registration_leave, wki_registration_orphaned },
 	[WKI_WATCH_FINALIZER] = { wki_registration_fired, wki_registration_leave, wki_registration_orphaned },
+	[WKI_WATCH_TICKET] = { .fired = wki_ticket_fired, .orphaned = wki_ticket_fired }, /* never leaves */
 };
 
 bool (*const wki_deliver)(wk_queue *queue, wki_tagged tagged) = wki_queue_deliver;
