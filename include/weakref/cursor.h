@@ -1,9 +1,10 @@
 /*
  * weakref/cursor.h - go through a container, at leisure, while it changes
  *
- * One cursor for all containers: value dictionaries, key dictionaries and weak sets. It works outside read sections, between turns of an
- * event loop, and on containers that grow, shrink and change under it. It holds the current object, so that the
- * program can use it, until the next step, wk_cursor_park or wk_cursor_close.
+ * One cursor for all containers: value dictionaries, key dictionaries and weak sets. It works outside read sections,
+ * between turns of an event loop, and on containers that grow, shrink and change under it. It holds the current
+ * object, so that the program can use it, until the next step, wk_cursor_park or wk_cursor_close. WK_EACH declares it
+ * as well, with _cursor behind the variable's name: wk_cursor_key(&each_cursor, &length).
  *
  *	WK_EACH(struct session, each, sessions) {
  *		if (each->fd < 0)
@@ -76,9 +77,9 @@ WK_API void *wk_cursor_next(wk_cursor *cursor);
  * Context:   anywhere.
  * Progress:  wait-free.
  * Ordering:  none.
- * Errors:    NULL: there is no current element, or it is its own key (weak sets, key dictionaries). Else, by the kind of keys: the bytes, *length
- *            of them; the number, a uint64_t, *length 8; the container's copy of a custom key, *length 0. `length`
- *            may be NULL; with a NULL result it is 0.
+ * Errors:    NULL: there is no current element, or it is its own key (weak sets, key dictionaries). Else, by the kind of
+ *            keys: the bytes, *length of them; the number, a uint64_t, *length 8; the container's copy of a custom key,
+ *            *length 0. `length` may be NULL; with a NULL result it is 0.
  * Like:      WeakValueDictionary.items.
  */
 WK_API const void *wk_cursor_key(const wk_cursor *cursor, size_t *length);

@@ -160,6 +160,7 @@ WK_API WK_MUST_USE int wk_queue_post_owned(wk_queue *queue, wk_owner *owner, voi
  * WK_OK, `wake` runs no more and never will again, the descriptor is closed, and what was left is run (WK_QUEUE_RUN), in
  * the runner's order (WK_QUEUE_MOVE) or gone (WK_QUEUE_DROP). Objects whose destroy is dropped are counted as
  * destroyed in the census and as abandoned in the statistics; memory given to them stays unreported.
+ * To stop a thread that drains: post a function that tells it so, behind everything that is due; join it; then close.
  *
  * Ownership: borrows `queue`, which stays an object to be released.
  * Threads:   any, one at a time, and not while another thread drains.

@@ -76,9 +76,9 @@ typedef enum wk_removal_cause {
 
 /*
  * Is told of every entry that has ended, exactly once, on the runner and soon after: by the time a wk_barrier that was
- * called later returns, but for the end of the dictionary, which takes its time. `key` is the entry's own copy, and good until the call is over; a new entry may be under that
- * key by then. Calls for entries that one thread has ended come in that order. A callback like others: it may call
- * everything but what waits for the runner.
+ * called later returns, but for the end of the dictionary, which takes its time. `key` is the entry's own copy, and good
+ * until the call is over; a new entry may be under that key by then. Calls for entries that one thread has ended come in
+ * that order. A callback like others: it may call everything but what waits for the runner.
  */
 typedef void wk_removal_listener(wk_key key, wk_removal_cause cause, void *context);
 
@@ -104,8 +104,9 @@ typedef void *wk_factory(wk_key key, void *context, int *status);
 /**
  * wk_value_dict_new - make a dictionary
  *
- * Ownership: the result is owned, wk_release it once; values held strongly are released by the runner after that.
- *            `options` is borrowed; NULL: u64 keys, weak values of any type.
+ * Ownership: the result is owned, wk_release it once; values held strongly are released by the runner after that
+ *            (wk_value_dict_clear releases them before it returns). `options` is borrowed; NULL: u64 keys, weak values of
+ *            any type.
  * Threads:   any.
  * Context:   anywhere.
  * Progress:  allocates.
