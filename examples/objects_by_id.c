@@ -1,6 +1,6 @@
 /* Objects by id: numbers stand for objects in logs, timers and other data structures, without keeping them alive.
  * remember() gives an object its number, id2obj() the object of a number if it still lives; numbers are not reused.
- * Python: a WeakValueDictionary by id(). Here: wk_value_dict_insert and wk_value_dict_get with wk_key_u64. */
+ * Python: a WeakValueDictionary by id(). Here: wk_value_dict_insert and _get with wk_key_u64; wk_ticket_of, wk_ticket_get. */
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -44,6 +44,14 @@ static void show(uint64_t id)
 	printf("%" PRIu64 ": %s\n", id, job ? job->name : "gone");
 }
 
+/* The same without a dictionary of one's own: tickets are numbers that the library gives out. */
+static void show_ticket(wk_ticket ticket)
+{
+	WK_AUTO struct job *job = wk_ticket_get(ticket, &job_type);
+
+	printf("by ticket: %s\n", job ? job->name : "gone");
+}
+
 int main(void)
 {
 	objects = wk_value_dict_new(NULL, NULL);
@@ -56,10 +64,13 @@ int main(void)
 
 	uint64_t ids[] = { remember(backup), remember(report) }; /* keeps neither of them alive */
 	show(ids[0]);
+	wk_ticket ticket = wk_ticket_of(backup, NULL);
 	show(ids[1]);
+	show_ticket(ticket);
 	wk_release(backup);
 	show(ids[0]);
 	show(ids[1]);
+	show_ticket(ticket);
 	printf("%zu remembered\n", wk_value_dict_len(objects));
 
 	wk_release(report);
