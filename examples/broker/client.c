@@ -6,7 +6,7 @@
 
 /* The filters of CLIENT KILL that there are. */
 struct filters {
-	uint64_t id; /* 0: of any id */
+	wk_ticket id; /* 0: of any id */
 	bool skip_me;
 };
 
@@ -14,7 +14,7 @@ void client_id_command(struct connection *client, const struct argument *argumen
 {
 	(void)arguments;
 	(void)count;
-	reply_integer(&client->output, (int64_t)connection_id(client));
+	reply_integer(&client->output, (int64_t)client->id);
 }
 
 /* Above 0, in Redis's only spelling; 0: it is none. */
@@ -61,7 +61,7 @@ static const char *take_filters(struct filters *filters, const struct argument *
 /* The number of clients killed, or why not. */
 static int kill_client(struct connection *client, const struct filters *filters)
 {
-	WK_AUTO struct connection *victim = connection_find(client->loop->server, filters->id);
+	WK_AUTO struct connection *victim = connection_find(filters->id);
 	int status;
 
 	if (!victim || (victim == client && filters->skip_me))

@@ -37,17 +37,12 @@ static void connection_destroy(void *payload)
 
 WK_DEFINE_TYPE(connection_type, struct connection, .flags = WK_TYPE_ASYNC_DESTROY, .destroy = connection_destroy);
 
-uint64_t connection_id(const struct connection *c)
+struct connection *connection_find(wk_ticket id)
 {
-	return c->number;
+	return wk_ticket_get(id, &connection_type);
 }
 
-struct connection *connection_find(const struct server *server, uint64_t id)
-{
-	return wk_value_dict_get(server->registry, wk_key_u64(id));
-}
-
-struct connection *connection_new(struct loop *loop, int descriptor, uint64_t number, int *status)
+struct connection *connection_new(struct loop *loop, int descriptor, int *status)
 {
 	wk_new_options options = { .destroy_on = loop->queue };
 	struct connection *c = wk_new_with(&connection_type, &options, status);
@@ -55,11 +50,12 @@ struct connection *connection_new(struct loop *loop, int descriptor, uint64_t nu
 	if (!c)
 		return NULL;
 	c->loop = loop;
-	c->number = number;
 	c->descriptor = -1;
 	c->socket.data = c;
 	loop_connection_made(loop);
-	*status = wk_value_dict_insert(loop->server->registry, wk_key_u64(number), c);
+	c->id = wk_ticket_of(c, status);
+	if (*status >= 0)
+		*status = wk_weak_set_add(loop->server->connections, c);
 	if (*status < 0) {
 		wk_release(c);
 		return NULL;

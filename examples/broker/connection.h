@@ -5,12 +5,15 @@
  * One client.
  *
  * A connection is an object. The loop that serves it owns one strong reference from connection_start until it drops the
- * client; whoever else finds it in the registry may hold one for a moment. The last release ends it: it is gone from
- * the registry, and from every topic that it was subscribed to, at once. Its destructor runs on its own loop, through
- * the loop's queue, because the socket belongs to that loop; it is asynchronous, because libuv closes in two steps: it
- * starts uv_close, whose callback ends it.
+ * client; whoever else finds it by its id may hold one for a moment. The last release ends it: its id leads to nothing,
+ * and it is gone from the server's connections, and from every topic that it was subscribed to, at once. Its destructor
+ * runs on its own loop, through the loop's queue, because the socket belongs to that loop; it is asynchronous, because
+ * libuv closes in two steps: it starts uv_close, whose callback ends it.
  *
- * Everything but connection_new, connection_id, connection_find and connection_kill belongs to the loop's thread.
+ * Clients call each other by tickets: a number that one of them sends is an id of the living or it is nothing, however
+ * old or made up it is. Here everybody may kill everybody; else the place to ask would be after the lookup.
+ *
+ * Everything but connection_new, connection_find and connection_kill belongs to the loop's thread.
  */
 
 #include <stdatomic.h>
@@ -23,8 +26,8 @@ struct connection {
 	uv_tcp_t socket;
 	uv_write_t write;
 	struct loop *loop;
-	uint64_t number; /* in the order of their coming */
-	int descriptor;  /* the accepted socket until libuv takes it over, then -1 */
+	wk_ticket id;   /* what clients call it by; constant */
+	int descriptor; /* the accepted socket until libuv takes it over, then -1 */
 	_Atomic bool killed;
 	bool started;                  /* libuv knows the socket */
 	bool open;                     /* the loop owns its strong reference */
@@ -38,14 +41,11 @@ struct connection {
 	struct output in_flight; /* replies that did not fit into the socket */
 };
 
-/* A strong reference to a connection in the server's registry; it owns `descriptor`. NULL: `descriptor` is the caller's. */
-struct connection *connection_new(struct loop *loop, int descriptor, uint64_t number, int *status);
-
-/* What clients call a connection by. */
-uint64_t connection_id(const struct connection *connection);
+/* A strong reference to one of the server's connections; it owns `descriptor`. NULL: `descriptor` is the caller's. */
+struct connection *connection_new(struct loop *loop, int descriptor, int *status);
 
 /* The connection that is called so: a strong reference, or NULL. */
-struct connection *connection_find(const struct server *server, uint64_t id);
+struct connection *connection_find(wk_ticket id);
 
 /* Has its loop drop it. WK_OK; WK_EEXISTS: somebody else did; or WK_ENOMEM. */
 int connection_kill(struct connection *connection);

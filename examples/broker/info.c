@@ -54,7 +54,7 @@ static void server_section(const struct server *server, struct text *text)
 
 static void clients_section(const struct server *server, struct text *text)
 {
-	add(text, "connected_clients:%zu\r\n", wk_value_dict_len(server->registry));
+	add(text, "connected_clients:%zu\r\n", wk_weak_set_len(server->connections));
 	add(text, "maxclients:%zu\r\n", server->options->max_clients);
 	for (unsigned i = 0; i < server->options->threads; i++)
 		add(text, "io_thread_%u_clients:%zu\r\n", i, atomic_load(&server->loops[i]->connections));
@@ -101,7 +101,7 @@ static void weakref_section(const struct server *server, struct text *text)
 	add(text, "threads:%" PRIu64 "\r\n", stats.threads);
 	add(text, "throttled:%" PRIu64 "\r\n", stats.throttled);
 	add(text, "abandoned:%" PRIu64 "\r\n", stats.abandoned);
-	add(text, "connections:%zu\r\n", wk_value_dict_len(server->registry));
+	add(text, "connections:%zu\r\n", wk_weak_set_len(server->connections));
 	add(text, "topics:%zu\r\n", wk_value_dict_len(server->topics));
 	add(text, "keys:%zu\r\n", store_keys(&server->store));
 	add(text, "different_values:%zu\r\n", store_blobs(&server->store));

@@ -38,7 +38,7 @@ static void refuse(int descriptor, const char *text)
 	close(descriptor);
 }
 
-/* Between the registry's count and the insertion nobody else adds a client: this is the only thread that does. */
+/* Between the count and the addition nobody else adds a client: this is the only thread that does. */
 static void admit(struct listener *listener, int descriptor)
 {
 	struct server *server = listener->server;
@@ -46,13 +46,13 @@ static void admit(struct listener *listener, int descriptor)
 	struct loop *loop;
 	int status;
 
-	if (wk_value_dict_len(server->registry) >= server->options->max_clients) {
+	if (wk_weak_set_len(server->connections) >= server->options->max_clients) {
 		counter_add(&server->rejected, 1);
 		refuse(descriptor, "-ERR max number of clients reached\r\n");
 		return;
 	}
 	loop = next_loop(listener);
-	c = connection_new(loop, descriptor, ++listener->last_id, &status);
+	c = connection_new(loop, descriptor, &status);
 	if (!c) {
 		refuse(descriptor, "-ERR out of memory\r\n");
 		return;

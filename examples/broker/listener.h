@@ -13,7 +13,6 @@ struct server;
 struct listener {
 	uv_poll_t poll;
 	struct server *server;
-	uint64_t last_id;
 	unsigned last_loop;
 	int descriptor;
 	int spare; /* a descriptor to give up when the process has no other left */

@@ -51,16 +51,14 @@ static bool start_runtime(const struct options *options)
 
 static bool open_containers(struct server *server)
 {
-	wk_value_dict_options registry = {
-		.struct_size = sizeof registry, .name = "connections", .keys = WK_KEYS_U64, .values = WK_VALUES_WEAK
-	};
+	wk_weak_set_options connections = { .struct_size = sizeof connections, .name = "connections" };
 	int status = store_open(&server->store);
 
 	if (status < 0)
 		return failed("store", wk_strerror(status));
-	server->registry = wk_value_dict_new(&registry, &status);
-	if (!server->registry)
-		return failed("registry", wk_strerror(status));
+	server->connections = wk_weak_set_new(&connections, &status);
+	if (!server->connections)
+		return failed("connections", wk_strerror(status));
 	server->topics = topics_new(&status);
 	return server->topics || failed("topics", wk_strerror(status));
 }
@@ -68,7 +66,7 @@ static bool open_containers(struct server *server)
 static void close_containers(struct server *server)
 {
 	wk_clear(&server->topics);
-	wk_clear(&server->registry);
+	wk_clear(&server->connections);
 	store_close(&server->store);
 }
 

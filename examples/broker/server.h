@@ -16,10 +16,10 @@
 struct server {
 	const struct options *options;
 	struct store store;
-	wk_value_dict *registry; /* connections by their number; it keeps none alive */
-	wk_value_dict *topics;   /* see topic.h; it keeps none alive */
-	struct loop **loops;     /* options->threads many */
-	unsigned opened;         /* of them running */
+	wk_weak_set *connections; /* it keeps none alive */
+	wk_value_dict *topics;    /* see topic.h; it keeps none alive */
+	struct loop **loops;      /* options->threads many */
+	unsigned opened;          /* of them running */
 	struct listener listener;
 	uv_loop_t uv; /* the main thread's: listener and signals */
 	uv_signal_t terminate, interrupt;

@@ -303,7 +303,9 @@ static void test_killing(void **state)
 	for (int i = 0; i < VICTIMS; i++) {
 		victims[i] = connect_client();
 		ids[i] = ask_id(victims[i]);
-		assert_true(ids[i] > (i > 0 ? ids[i - 1] : 0));
+		assert_true(ids[i] > 0 && ids[i] == ask_id(victims[i]));
+		for (int k = 0; k < i; k++)
+			assert_true(ids[k] != ids[i]);
 	}
 	assert_true(client_ask(victims[1], "SUBSCRIBE a\r\n", "*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n"));
 	for (int i = 0; i < VICTIMS; i++) {
@@ -319,6 +321,34 @@ static void test_killing(void **state)
 	snprintf(request, sizeof request, "CLIENT KILL SKIPME no ID %lld\r\nPING\r\n", ask_id(killer));
 	assert_true(client_ask(killer, request, ":1\r\n"));
 	assert_true(client_at_end(killer));
+	close(killer);
+	end();
+}
+
+/* Ids of those who are gone, and others that a client may make up: nobody is killed by them. */
+static void test_killing_by_stale_and_forged_ids(void **state)
+{
+	enum { ROUNDS = 50 };
+	char request[96];
+	long long id, old = 0;
+	int killer, victim;
+
+	(void)state;
+	start(NULL);
+	killer = connect_client();
+	for (int i = 0; i < ROUNDS; i++) {
+		victim = connect_client();
+		id = ask_id(victim);
+		assert_true(id != old);
+		snprintf(request, sizeof request, "CLIENT KILL ID %lld\r\nCLIENT KILL ID %lld\r\n", id ^ 1 << i % 31, id / 2 + 1);
+		assert_true(client_ask(killer, request, ":0\r\n:0\r\n"));
+		snprintf(request, sizeof request, "CLIENT KILL ID %d\r\nCLIENT KILL ID %lld\r\n", i + 1, i > 0 ? old : 1);
+		assert_true(client_ask(killer, request, ":0\r\n:0\r\n"));
+		assert_true(client_ask(victim, "PING\r\n", "+PONG\r\n"));
+		close(victim);
+		assert_true(client_await_figure(broker.port, "connected_clients", 2)); /* the killer and the one who asks */
+		old = id;
+	}
 	close(killer);
 	end();
 }
@@ -444,6 +474,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_slow_subscriber, end_failed),
 		cmocka_unit_test_teardown(test_fast_publisher, end_failed),
 		cmocka_unit_test_teardown(test_killing, end_failed),
+		cmocka_unit_test_teardown(test_killing_by_stale_and_forged_ids, end_failed),
 		cmocka_unit_test_teardown(test_two_killers, end_failed),
 		cmocka_unit_test_teardown(test_killing_fast_publishers, end_failed),
 		cmocka_unit_test_teardown(test_figures, end_failed),
