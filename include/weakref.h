@@ -13,7 +13,7 @@
 #include "weakref/read.h"       /* read sections: borrow an object without counting */
 #include "weakref/cell.h"       /* one place that holds an object strongly or weakly, shared by threads */
 #include "weakref/queue.h"      /* have destructors and posted work run on a thread of your choice */
-#include "weakref/ref.h"        /* weak reference objects, with callbacks */
+#include "weakref/ref.h"        /* weak reference objects, with callbacks; proxies, weak methods */
 #include "weakref/finalizer.h"  /* something to be done once: at death, on call, at exit */
 #include "weakref/value_dict.h" /* dictionary whose values leave it when they die */
 #include "weakref/weak_set.h"   /* set whose members leave it when they die */

@@ -1,5 +1,5 @@
 /*
- * weakref/ref.h - weak reference objects, with callbacks
+ * weakref/ref.h - weak reference objects, with callbacks; proxies; weak methods
  *
  * A weak handle (weak.h) is the cheap way to refer to an object weakly. A weak reference object, wk_weakref, is what
  * Python's weakref.ref is: it has an identity of its own, the hash and the equality of its object, can carry data, is
@@ -25,6 +25,7 @@
 #define WEAKREF_REF_H
 
 #include "weakref/common.h"
+#include "weakref/object.h" /* WK_AUTO */
 
 WK_BEGIN
 
@@ -46,11 +47,24 @@ typedef struct wk_callback {
 } wk_callback;
 
 typedef enum wk_kind {
-	WK_KIND_REF,
-	WK_KIND_PROXY,          /* reserved */
-	WK_KIND_CALLABLE_PROXY, /* reserved */
-	WK_KIND_METHOD          /* reserved */
+	WK_KIND_REF,            /* wk_weakref_new and its relatives */
+	WK_KIND_PROXY,          /* wk_proxy_new */
+	WK_KIND_CALLABLE_PROXY, /* wk_proxy_new, of a type with `call` */
+	WK_KIND_METHOD          /* wk_method_new */
 } wk_kind;
+
+/*
+ * Something that is done with an object while it is held: the object lives until it returns, or ends its thread. It
+ * runs on the calling thread with no lock held, and must not raise, nor longjmp out.
+ */
+typedef int wk_function(void *object, void *argument);
+
+/*
+ * What wk_weakref_get gives in place of the object. `object` is owned by the hook, NULL if it is dead; so is the result
+ * by the caller: the same, another object, or NULL after `object` was released. Threads may call it at once. Must not
+ * raise, nor longjmp out.
+ */
+typedef void *wk_get_hook(wk_weakref *ref, void *object);
 
 /**
  * wk_weakref_new - make a weak reference object
@@ -89,6 +103,23 @@ WK_API WK_MUST_USE wk_weakref *wk_weakref_new_sized(
 	const void *object, const wk_callback *callback, size_t data_size, int *status);
 
 /**
+ * wk_weakref_new_hooked - make a weak reference object that changes what wk_weakref_get gives
+ *
+ * As wk_weakref_new_sized. The hook is for wk_weakref_get alone: hash, equality and text are the object's. It is not the
+ * callback's owner that keeps its code (see wk_owner_drain): it must stay as long as somebody may call wk_weakref_get.
+ *
+ * Ownership: as wk_weakref_new_sized.
+ * Threads:   as wk_weakref_new.
+ * Context:   as wk_weakref_new.
+ * Progress:  as wk_weakref_new.
+ * Ordering:  as wk_weakref_new.
+ * Errors:    as wk_weakref_new_sized; `get` NULL: no hook.
+ * Like:      a Python subclass of weakref.ref with a __call__ of its own.
+ */
+WK_API WK_MUST_USE wk_weakref *wk_weakref_new_hooked(
+	const void *object, const wk_callback *callback, size_t data_size, wk_get_hook *get, int *status);
+
+/**
  * wk_weakref_data - the data that a reference carries
  *
  * Aligned to 16 bytes. The library never looks at it: threads that share it see to that themselves.
@@ -106,10 +137,12 @@ WK_API void *wk_weakref_data(wk_weakref *ref);
 /**
  * wk_weakref_get - the object, if it lives
  *
+ * Of references of every kind, proxies and methods too. If there is a get hook: what that says.
+ *
  * Ownership: borrows `ref`; the result is owned, wk_release it once.
  * Threads:   any.
  * Context:   anywhere, signal handlers included; NULL in the reference's own callback.
- * Progress:  wait-free; never allocates.
+ * Progress:  wait-free; never allocates; but for the hook.
  * Ordering:  as wk_upgrade.
  * Errors:    NULL means dead, for good; NULL gives NULL.
  * Like:      calling a Python weakref.ref, wk_upgrade.
@@ -175,8 +208,8 @@ WK_API WK_MUST_USE int wk_weakref_cancel(wk_weakref *ref);
  * Context:   anywhere.
  * Progress:  wait-free but for the type's hash, which runs in a read section, once or, in a race, a few times.
  * Ordering:  none.
- * Errors:    WK_EDEAD: it was never asked while the object lived; WK_ETYPE: the type has equality without a hash;
- *            WK_EINVAL: NULL.
+ * Errors:    WK_EDEAD: it was never asked while the object lived; WK_ETYPE: the type has equality without a hash, or
+ *            it is a proxy, which has no hash ever; WK_EINVAL: NULL.
  * Like:      Python hash(ref), whose TypeErrors these are.
  */
 WK_API WK_MUST_USE int wk_weakref_hash(wk_weakref *ref, uint64_t *hash);
@@ -184,7 +217,8 @@ WK_API WK_MUST_USE int wk_weakref_hash(wk_weakref *ref, uint64_t *hash);
 /**
  * wk_weakref_equal - whether two references are equal
  *
- * While both objects live: one object, or two of one type that its equality calls equal. Afterwards: one reference.
+ * While both objects live: one object, or two of one type that its equality calls equal; two methods have one
+ * function, too. Afterwards: one reference.
  *
  * Ownership: borrows both.
  * Threads:   any.
@@ -200,7 +234,7 @@ WK_API bool wk_weakref_equal(const wk_weakref *a, const wk_weakref *b);
  * wk_weakref_format - text that shows a reference
  *
  * "<weakref at 0x7f0c58000b60; to 'Person' at 0x7f0c58000c20>" with the type's name, later
- * "<weakref at 0x7f0c58000b60; dead>".
+ * "<weakref at 0x7f0c58000b60; dead>". A proxy is a "weakproxy".
  *
  * Ownership: borrows `ref`; fills `buffer` of `size` bytes, ends it with 0 unless `size` is 0.
  * Threads:   any.
@@ -228,7 +262,7 @@ WK_API wk_kind wk_weakref_kind(const wk_weakref *ref);
 /**
  * wk_weakref_count - how many weak references are registered with an object
  *
- * Weak reference objects (the shared one once), finalizers and entries of containers; weak handles are not registered.
+ * Weak reference objects of every kind (shared ones once), finalizers and entries of containers; weak handles are not registered.
  * Nothing to do with strong counts. Stale at once.
  *
  * Ownership: borrows `object`, a strong reference of the caller's.
@@ -257,6 +291,99 @@ WK_API size_t wk_weakref_count(const void *object);
  */
 WK_API size_t wk_weakref_list(const void *object, wk_weakref **refs, size_t capacity);
 
+/**
+ * wk_proxy_new - make a proxy: an object to be used without being held
+ *
+ * Of a type with `call` it is a callable proxy. Without a callback it is the object's one shared proxy, as
+ * wk_weakref_new gives the one shared reference. A proxy is a weak reference object: retained, released, cancelled,
+ * listed and counted as one. It has no hash.
+ *
+ * Ownership: as wk_weakref_new.
+ * Threads:   as wk_weakref_new.
+ * Context:   as wk_weakref_new.
+ * Progress:  as wk_weakref_new.
+ * Ordering:  as wk_weakref_new.
+ * Errors:    as wk_weakref_new.
+ * Like:      Python weakref.proxy(object[, callback]).
+ */
+WK_API WK_MUST_USE wk_weakref *wk_proxy_new(const void *object, const wk_callback *callback, int *status);
+
+/**
+ * wk_proxy_use - do something with the object of a proxy, if it lives
+ *
+ * Calls use(object, argument), and holds the object meanwhile. WK_WITH does the same for a block of code.
+ *
+ * Ownership: borrows `proxy`; the object is held for the call and released after it.
+ * Threads:   any.
+ * Context:   anywhere that `use` may run.
+ * Progress:  runs `use`; else wait-free, and never allocates.
+ * Ordering:  as wk_upgrade.
+ * Errors:    WK_OK: *result (may be NULL) is what `use` returned. Otherwise nothing ran and *result is untouched:
+ *            WK_EDEAD: the object is dead; WK_ETYPE: not a proxy; WK_EINVAL: NULL.
+ * Like:      using a Python proxy, whose ReferenceError is WK_EDEAD.
+ */
+WK_API WK_MUST_USE int wk_proxy_use(const wk_weakref *proxy, wk_function *use, void *argument, int *result);
+
+/**
+ * wk_proxy_call - call the object of a callable proxy, if it lives
+ *
+ * Calls the type's call(object, argument), and holds the object meanwhile.
+ *
+ * Ownership: as wk_proxy_use.
+ * Threads:   any.
+ * Context:   anywhere that the type's `call` may run.
+ * Progress:  as wk_proxy_use.
+ * Ordering:  as wk_upgrade.
+ * Errors:    as wk_proxy_use; WK_ETYPE: not a callable proxy.
+ * Like:      calling a Python proxy of CallableProxyType.
+ */
+WK_API WK_MUST_USE int wk_proxy_call(const wk_weakref *proxy, void *argument, int *result);
+
+/**
+ * wk_method_new - make a weak method: a function, and an object that it does not keep alive
+ *
+ * What a program registers where a function and its context are asked for, without the context living for ever. It is
+ * a weak reference object, and a new one each time. The function is code: see wk_weakref_new_hooked for how long it stays.
+ *
+ * Ownership: as wk_weakref_new.
+ * Threads:   as wk_weakref_new.
+ * Context:   as wk_weakref_new.
+ * Progress:  lock-free but for the allocator; allocates.
+ * Ordering:  as wk_weakref_new.
+ * Errors:    as wk_weakref_new; WK_EINVAL: `function` is NULL.
+ * Like:      Python weakref.WeakMethod(object.method[, callback]).
+ */
+WK_API WK_MUST_USE wk_weakref *wk_method_new(
+	const void *object, wk_function *function, const wk_callback *callback, int *status);
+
+/**
+ * wk_method_call - call a weak method, if its object lives
+ *
+ * Ownership: borrows `method`; the object is held for the call and released after it.
+ * Threads:   any.
+ * Context:   anywhere that the function may run.
+ * Progress:  runs the function; else wait-free, and never allocates.
+ * Ordering:  as wk_upgrade.
+ * Errors:    as wk_proxy_use; WK_ETYPE: not a method.
+ * Like:      Python method()(argument), in one step.
+ */
+WK_API WK_MUST_USE int wk_method_call(const wk_weakref *method, void *argument, int *result);
+
+/**
+ * wk_method_function - the function of a weak method
+ *
+ * With wk_weakref_get for the object it is what calling a Python WeakMethod gives.
+ *
+ * Ownership: borrows `method`.
+ * Threads:   any.
+ * Context:   anywhere, signal handlers included.
+ * Progress:  wait-free.
+ * Ordering:  none.
+ * Errors:    none; NULL if it is not a method.
+ * Like:      Python's bound_method.__func__.
+ */
+WK_API wk_function *wk_method_function(const wk_weakref *method);
+
 static inline void wk_auto_weakref_release(wk_weakref **slot)
 {
 	wk_weakref_release(*slot);
@@ -266,5 +393,12 @@ WK_END
 
 /* WK_AUTO_WEAKREF wk_weakref *ref = wk_weakref_new(object, NULL, &status);  is released at the end of its block. */
 #define WK_AUTO_WEAKREF WK_CLEANUP(wk_auto_weakref_release) __attribute__((unused))
+
+/*
+ * WK_WITH (struct session, s, ref) { … s->fd … }  runs its block once if the object of `ref` lives, and holds it for
+ * the block; break, continue, return and goto leave it and leak nothing.
+ */
+#define WK_WITH(T, name, ref)                                                                          \
+	for (WK_AUTO T *name = (T *)wk_weakref_get(ref); (name) != NULL; wk_release(name), (name) = NULL)
 
 #endif

@@ -2,28 +2,21 @@
  * notify/ref.c - weak reference objects
  *
  * An object's shared reference is no field of it: it is the one watch on its list that is a
- * reference without call and without data and has users. It is found by a walk, and made by a
- * push that fails if the list has a new beginning, so that two threads never make two.
+ * reference without call, data and hook and has users. It is found by a walk, and made by a
+ * push that fails if the list has a new beginning, so that two threads never make two. Its shared
+ * proxy is another one.
  *
  * Layer: notify. Never: wait, but for wk_weakref_cancel.
  */
-#include "weakref/ref.h"
+#include "notify/ref.h"
 
+#include <pthread.h>
 #include <stdio.h>
 
-#include "base/memory.h"
 #include "core/control.h"
 #include "notify/member.h"
-#include "notify/registration.h"
 #include "reclaim/thread.h"
 #include "sync/rcu.h"
-
-struct wk_weakref {
-	struct wki_registration registration; /* flag: `hash` is known */
-	int (*run)(wk_weakref *ref, void *argument);
-	wki_atomic_u64 hash; /* always the same value, whoever stores it */
-	_Alignas(WKI_ALIGNMENT) unsigned char data[];
-};
 
 static wk_weakref *ref_of(struct wki_registration *registration)
 {
@@ -51,43 +44,45 @@ static const struct wki_registration_kind ref_registration = {
 
 /* Constructors. */
 
-static wk_weakref *ref_make(struct wki_control *control, const wk_callback *callback, size_t data_size,
-			    struct wki_member *member)
+static wk_weakref *ref_make(struct wki_control *control, const struct wki_ref_plan *plan, struct wki_member *member)
 {
-	size_t bytes = sizeof(wk_weakref) + data_size;
-	wk_weakref *ref = bytes < data_size ? NULL : wki_registration_allocate(bytes);
+	size_t bytes = sizeof(wk_weakref) + plan->data_size;
+	wk_weakref *ref = bytes < plan->data_size ? NULL : wki_registration_allocate(bytes);
 	struct wki_registration *registration;
 
 	if (ref == NULL)
 		return NULL;
 	registration = &ref->registration;
 	registration->kind = &ref_registration;
-	registration->watch.detail = WK_KIND_REF;
+	registration->watch.detail = (uint8_t)plan->kind;
 	registration->member = member;
-	if (callback != NULL) {
-		registration->argument = callback->argument;
-		registration->release = callback->release;
-		registration->queue = callback->queue;
-		ref->run = callback->run;
+	ref->extra = plan->extra;
+	if (plan->callback != NULL) {
+		registration->argument = plan->callback->argument;
+		registration->release = plan->callback->release;
+		registration->queue = plan->callback->queue;
+		ref->run = plan->callback->run;
 	}
-	wki_registration_begin(registration, WKI_WATCH_REF, callback != NULL ? WKI_CALL_ARMED : WKI_CALL_NONE, control);
+	wki_registration_begin(registration, WKI_WATCH_REF, plan->callback != NULL ? WKI_CALL_ARMED : WKI_CALL_NONE,
+			       control);
 	return ref;
 }
 
-static bool ref_is_shared(const struct wki_registration *registration)
+static bool ref_is_shared(const wk_weakref *ref, wk_kind kind)
 {
-	return wki_registration_call(registration) == WKI_CALL_NONE && registration->bytes == sizeof(wk_weakref);
+	return wk_weakref_kind(ref) == kind && ref->registration.bytes == sizeof(*ref) && ref->extra.get == NULL &&
+	       wki_registration_call(&ref->registration) == WKI_CALL_NONE;
 }
 
-/* The shared reference, a user more, if it is between `first` and `last`. */
-static wk_weakref *ref_find_shared_rcu(struct wki_watch *first, const struct wki_watch *last)
+/* The shared reference of a kind, a user more, if it is between `first` and `last`. */
+static wk_weakref *ref_find_shared_rcu(wk_kind kind, struct wki_watch *first, const struct wki_watch *last)
 {
 	struct wki_registration *registration;
 	struct wki_watch *watch;
 
 	for (watch = first; watch != NULL && watch != last; watch = wki_watch_next(watch)) {
 		registration = wki_registration_of_watch(watch);
-		if (watch->kind == WKI_WATCH_REF && ref_is_shared(registration) &&
+		if (watch->kind == WKI_WATCH_REF && ref_is_shared(ref_of(registration), kind) &&
 		    wki_registration_add_user_rcu(registration))
 			return ref_of(registration);
 	}
@@ -101,7 +96,7 @@ static wk_weakref *ref_share_rcu(struct wki_control *control, struct wki_watch *
 	wk_weakref *theirs;
 
 	while (!wki_watch_try_push(&control->watches, &first, &fresh->registration.watch)) {
-		theirs = ref_find_shared_rcu(first, seen);
+		theirs = ref_find_shared_rcu(wk_weakref_kind(fresh), first, seen);
 		if (theirs != NULL) {
 			wki_registration_free(&fresh->registration.link);
 			return theirs;
@@ -111,16 +106,16 @@ static wk_weakref *ref_share_rcu(struct wki_control *control, struct wki_watch *
 	return fresh;
 }
 
-static wk_weakref *ref_shared(struct wki_control *control)
+static wk_weakref *ref_shared(struct wki_control *control, const struct wki_ref_plan *plan)
 {
 	struct wki_watch *first;
 	wk_weakref *ref;
 
 	wki_read_lock();
 	first = wki_watch_first(&control->watches);
-	ref = ref_find_shared_rcu(first, NULL);
+	ref = ref_find_shared_rcu(plan->kind, first, NULL);
 	if (ref == NULL) {
-		ref = ref_make(control, NULL, 0, NULL);
+		ref = ref_make(control, plan, NULL);
 		if (ref != NULL)
 			ref = ref_share_rcu(control, first, ref);
 	}
@@ -129,10 +124,10 @@ static wk_weakref *ref_shared(struct wki_control *control)
 }
 
 /* One that nobody shares. */
-static wk_weakref *ref_own(struct wki_control *control, const wk_callback *callback, size_t data_size,
-			   struct wki_member *member, int *status)
+static wk_weakref *ref_own(struct wki_control *control, const struct wki_ref_plan *plan, struct wki_member *member,
+			   int *status)
 {
-	wk_weakref *ref = ref_make(control, callback, data_size, member);
+	wk_weakref *ref = ref_make(control, plan, member);
 
 	if (ref == NULL) {
 		*status = WK_ENOMEM;
@@ -146,50 +141,65 @@ static wk_weakref *ref_own(struct wki_control *control, const wk_callback *callb
 	return ref;
 }
 
-static wk_weakref *ref_with_callback(struct wki_control *control, const wk_callback *callback, size_t data_size, int *status)
+static wk_weakref *ref_with_callback(struct wki_control *control, const struct wki_ref_plan *plan, int *status)
 {
 	struct wki_member *member;
 	wk_weakref *ref;
 
-	if (callback->run == NULL)
+	if (plan->callback->run == NULL)
 		*status = WK_EINVAL;
 	else
-		*status = wki_member_new(wki_registration_owner(control, callback->owner), &member);
+		*status = wki_member_new(wki_registration_owner(control, plan->callback->owner), &member);
 	if (*status < 0)
 		return NULL;
-	ref = ref_own(control, callback, data_size, member, status);
+	ref = ref_own(control, plan, member, status);
 	if (ref == NULL)
 		wki_member_discard(member);
 	return ref;
 }
 
-static wk_weakref *ref_new(const void *object, const wk_callback *callback, size_t data_size, int *status)
+wk_weakref *wki_weakref_make(const void *object, const struct wki_ref_plan *plan, int *status)
 {
-	struct wki_control *control = wki_registration_target(object, status);
+	struct wki_control *control;
 	wk_weakref *ref;
+	int unused;
 
+	if (status == NULL)
+		status = &unused;
+	control = wki_registration_target(object, status);
 	if (control == NULL)
 		return NULL;
-	if (callback != NULL)
-		return ref_with_callback(control, callback, data_size, status);
-	if (data_size != 0)
-		return ref_own(control, NULL, data_size, NULL, status);
-	ref = ref_shared(control);
+	if (plan->callback != NULL)
+		return ref_with_callback(control, plan, status);
+	if (plan->data_size != 0 || plan->extra.get != NULL)
+		return ref_own(control, plan, NULL, status);
+	ref = ref_shared(control, plan);
 	if (ref == NULL)
 		*status = WK_ENOMEM;
 	return ref;
 }
 
+wk_weakref *wk_weakref_new_hooked(const void *object, const wk_callback *callback, size_t data_size, wk_get_hook *get,
+				  int *status)
+{
+	const struct wki_ref_plan plan = {
+		.kind = WK_KIND_REF,
+		.extra.get = get,
+		.data_size = data_size,
+		.callback = callback,
+	};
+
+	return wki_weakref_make(object, &plan, status);
+}
+
 wk_weakref *wk_weakref_new_sized(const void *object, const wk_callback *callback, size_t data_size, int *status)
 {
-	int unused;
-
-	return ref_new(object, callback, data_size, status != NULL ? status : &unused);
+	return wk_weakref_new_hooked(object, callback, data_size, NULL, status);
 }
 
 wk_weakref *wk_weakref_new(const void *object, const wk_callback *callback, int *status)
 {
-	return wk_weakref_new_sized(object, callback, 0, status);
+	return wk_weakref_new_hooked(object, callback, 0, NULL, status);
 }
 
 /* Users. */
@@ -235,14 +245,52 @@ void *wk_weakref_data(wk_weakref *ref)
 	return ref == NULL || ref->registration.bytes == sizeof(*ref) ? NULL : ref->data;
 }
 
+static void *ref_object(const wk_weakref *ref)
+{
+	return wki_control_upgrade(wki_weakref_control(ref));
+}
+
 void *wk_weakref_get(const wk_weakref *ref)
 {
-	return ref == NULL ? NULL : wki_control_upgrade(ref->registration.control);
+	void *object;
+
+	if (ref == NULL)
+		return NULL;
+	object = ref_object(ref);
+	if (likely(wk_weakref_kind(ref) != WK_KIND_REF || ref->extra.get == NULL))
+		return object;
+	return ref->extra.get((wk_weakref *)(uintptr_t)ref, object);
+}
+
+/* The function has returned, or has ended its thread. */
+static void ref_applied(void *object)
+{
+	wk_release(object);
+}
+
+int wki_weakref_apply(const wk_weakref *ref, wk_function *function, void *argument, int *result)
+{
+	void *object = ref_object(ref);
+	int returned;
+
+	if (object == NULL)
+		return WK_EDEAD;
+	pthread_cleanup_push(ref_applied, object);
+	returned = function(object, argument);
+	if (result != NULL)
+		*result = returned;
+	pthread_cleanup_pop(1);
+	return WK_OK;
 }
 
 wk_kind wk_weakref_kind(const wk_weakref *ref)
 {
 	return (wk_kind)ref->registration.watch.detail;
+}
+
+static bool ref_is_proxy(const wk_weakref *ref)
+{
+	return wk_weakref_kind(ref) == WK_KIND_PROXY || wk_weakref_kind(ref) == WK_KIND_CALLABLE_PROXY;
 }
 
 static uint64_t ref_hash_object_rcu(const struct wki_control *control, const void *object)
@@ -277,6 +325,8 @@ int wk_weakref_hash(wk_weakref *ref, uint64_t *hash)
 
 	if (ref == NULL || hash == NULL)
 		return WK_EINVAL;
+	if (ref_is_proxy(ref))
+		return WK_ETYPE;
 	/* REF-3 acquire; pairs: REF-2; weaker: as REF-2; check: api/ref_race_test under TSan */
 	if (atomic_load_acquire(&ref->registration.flag) == 0)
 		status = ref_take_hash(ref);
@@ -307,8 +357,11 @@ bool wk_weakref_equal(const wk_weakref *a, const wk_weakref *b)
 
 	if (a == b || a == NULL || b == NULL)
 		return a == b;
-	object = wk_weakref_get(a);
-	other = wk_weakref_get(b);
+	if (wk_weakref_kind(a) == WK_KIND_METHOD && wk_weakref_kind(b) == WK_KIND_METHOD &&
+	    wk_method_function(a) != wk_method_function(b))
+		return false;
+	object = ref_object(a);
+	other = ref_object(b);
 	equal = object != NULL && other != NULL && ref_equal_objects(object, other);
 	wk_release(object);
 	wk_release(other);
@@ -318,15 +371,17 @@ bool wk_weakref_equal(const wk_weakref *a, const wk_weakref *b)
 int wk_weakref_format(const wk_weakref *ref, char *buffer, size_t size)
 {
 	const struct wki_control *control;
+	const char *what;
 	uint64_t strong;
 
 	if (ref == NULL)
 		return snprintf(buffer, size, "<weakref; NULL>");
-	control = ref->registration.control;
+	what = ref_is_proxy(ref) ? "weakproxy" : "weakref";
+	control = wki_weakref_control(ref);
 	strong = wki_count_peek(&control->count);
 	if (strong & WKI_STRONG_DEAD)
-		return snprintf(buffer, size, "<weakref at %p; dead>", (const void *)ref);
-	return snprintf(buffer, size, "<weakref at %p; to '%s' at %p>", (const void *)ref, control->type->name,
+		return snprintf(buffer, size, "<%s at %p; dead>", what, (const void *)ref);
+	return snprintf(buffer, size, "<%s at %p; to '%s' at %p>", what, (const void *)ref, control->type->name,
 			wki_payload_of(control, strong));
 }
 

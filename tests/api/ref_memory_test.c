@@ -81,6 +81,34 @@ static void *make_with_callback(int *status)
 	return wk_weakref_new(world.thing, &callback, status);
 }
 
+static void *make_proxy(int *status)
+{
+	return wk_proxy_new(world.thing, NULL, status);
+}
+
+static int do_nothing(void *object, void *argument)
+{
+	(void)object;
+	(void)argument;
+	return 0;
+}
+
+static void *make_method(int *status)
+{
+	return wk_method_new(world.thing, do_nothing, NULL, status);
+}
+
+static void *keep(wk_weakref *ref, void *object)
+{
+	(void)ref;
+	return object;
+}
+
+static void *make_hooked(int *status)
+{
+	return wk_weakref_new_hooked(world.thing, NULL, 0, keep, status);
+}
+
 static void *make_finalizer(int *status)
 {
 	const wk_finalizer_options asked = { .run = run_finalizer, .release = release, .queue = world.queue };
@@ -150,6 +178,23 @@ static void test_promise_20_weak_reference_objects(void **state)
 	assert_int_equal(world.releases, 1);
 	assert_int_equal(world.runs, 0);
 	world.releases = 0;
+}
+
+static void test_promise_20_proxies_methods_and_hooks(void **state)
+{
+	wk_weakref *proxy = fail_each_allocation(make_proxy), *method = fail_each_allocation(make_method);
+	wk_weakref *hooked = fail_each_allocation(make_hooked);
+	int result;
+
+	(void)state;
+	atomic_store(&memory.fail_all, 1);
+	assert_int_equal(wk_proxy_use(proxy, do_nothing, NULL, &result), WK_OK);
+	assert_int_equal(wk_method_call(method, NULL, &result), WK_OK);
+	wk_release(wk_weakref_get(hooked));
+	atomic_store(&memory.fail_all, 0);
+	wk_weakref_release(proxy);
+	wk_weakref_release(method);
+	wk_weakref_release(hooked);
 }
 
 static void test_promise_20_finalizers(void **state)
@@ -240,6 +285,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_promise_20_weak_reference_objects),
+		cmocka_unit_test(test_promise_20_proxies_methods_and_hooks),
 		cmocka_unit_test(test_promise_20_finalizers),
 		cmocka_unit_test(test_promise_20_owners),
 		cmocka_unit_test(test_nothing_else_needs_memory),
