@@ -459,10 +459,15 @@ static void test_a_function_that_ends_its_thread(void **state)
 	wk_release(person);
 }
 
-/* Raced: a proxy and a method are called while the object dies: each call is made on a living object, or WK_EDEAD. */
+/*
+ * Raced: a proxy and a method are called while the object dies: each call is made on a living object, or WK_EDEAD. Now
+ * and then a call goes on until the last owner has gone.
+ */
 
 struct calling {
 	struct person *person;
+	unsigned round;
+	_Atomic bool released;
 	wk_weakref *proxy, *method;
 	int status[2], result[2];
 	unsigned long wrong;
@@ -472,9 +477,11 @@ struct calling {
 static int find_alive(void *object, void *argument)
 {
 	const volatile struct person *person = object;
+	struct calling *calling = argument;
 	int wrong = 0, i;
 
-	(void)argument;
+	while (calling->round % 4 == 0 && !atomic_load(&calling->released))
+		;
 	for (i = 0; i < 50; i++)
 		wrong += person->name != 5; /* destroy makes it 0, at once: the type is prompt */
 	return wrong;
@@ -488,18 +495,22 @@ static void calling_prepare(void *context)
 	calling->proxy = proxy_to(calling->person, NULL);
 	calling->method = wk_method_new(calling->person, find_alive, NULL, NULL);
 	calling->result[0] = calling->result[1] = 0;
+	calling->round++;
+	atomic_store(&calling->released, false);
 }
 
 static void calling_act(void *context, unsigned thread)
 {
 	struct calling *calling = context;
 
-	if (thread == 0)
-		calling->status[0] = wk_proxy_use(calling->proxy, find_alive, NULL, &calling->result[0]);
-	else if (thread == 1)
-		calling->status[1] = wk_method_call(calling->method, NULL, &calling->result[1]);
-	else
+	if (thread == 0) {
+		calling->status[0] = wk_proxy_use(calling->proxy, find_alive, calling, &calling->result[0]);
+	} else if (thread == 1) {
+		calling->status[1] = wk_method_call(calling->method, calling, &calling->result[1]);
+	} else {
 		wk_release(calling->person);
+		atomic_store(&calling->released, true);
+	}
 }
 
 static void calling_settle(void *context)
