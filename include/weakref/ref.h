@@ -395,7 +395,7 @@ WK_END
 #define WK_AUTO_WEAKREF WK_CLEANUP(wk_auto_weakref_release) __attribute__((unused))
 
 /*
- * WK_WITH (struct session, s, ref) { … s->fd … }  runs its block once if the object of `ref` lives, and holds it for
+ * WK_WITH(struct session, s, ref) { … s->fd … }  runs its block once if the object of `ref` lives, and holds it for
  * the block; break, continue, return and goto leave it and leak nothing.
  */
 #define WK_WITH(T, name, ref)                                                                          \

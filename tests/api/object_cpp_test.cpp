@@ -125,6 +125,33 @@ void test_construction_and_uniqueness(void **)
 	wk_clear(&first);
 }
 
+int session_number(void *object, void *)
+{
+	return static_cast<session *>(object)->number;
+}
+
+void test_proxies_and_methods(void **)
+{
+	session *made = WK_NEW(session, &plain_type);
+	WK_AUTO_WEAKREF wk_weakref *proxy = wk_proxy_new(made, nullptr, nullptr);
+	WK_AUTO_WEAKREF wk_weakref *method = wk_method_new(made, session_number, nullptr, nullptr);
+	int result = 0, rounds = 0;
+
+	made->number = 9;
+	assert_int_equal(wk_proxy_use(proxy, session_number, nullptr, &result), WK_OK);
+	assert_int_equal(result, 9);
+	WK_WITH(session, held, proxy) {
+		rounds += held->number;
+		assert_int_equal(wk_strong_count(made), 2);
+	}
+	assert_int_equal(wk_strong_count(made), 1);
+	wk_clear(&made);
+	assert_int_equal(wk_method_call(method, nullptr, &result), WK_EDEAD);
+	WK_WITH(session, held, proxy)
+		rounds += held->number;
+	assert_int_equal(rounds, 9);
+}
+
 } /* namespace */
 
 int main()
@@ -134,6 +161,7 @@ int main()
 		cmocka_unit_test(test_blocks_that_are_left_by_exceptions),
 		cmocka_unit_test(test_types_are_told_apart),
 		cmocka_unit_test(test_construction_and_uniqueness),
+		cmocka_unit_test(test_proxies_and_methods),
 	};
 
 	return cmocka_run_group_tests(tests, nullptr, nullptr);

@@ -364,7 +364,7 @@ static unsigned with_ways(const wk_weakref *ref, const struct person *person, un
 {
 	unsigned rounds = 0;
 
-	WK_WITH (struct person, held, ref) {
+	WK_WITH(struct person, held, ref) {
 		rounds++;
 		assert_int_equal(wk_strong_count(person), 2);
 		if (way == 0)
