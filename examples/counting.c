@@ -35,7 +35,8 @@ static void in_two_dictionaries(struct person *p, wk_weakref *weak)
 	printf("ages %zu, heights %zu\n", wk_key_dict_len(ages), wk_key_dict_len(heights));
 	wk_release(p); /* the last reference */
 	printf("ages %zu, heights %zu\n", wk_key_dict_len(ages), wk_key_dict_len(heights));
-	printf("weak() is %s\n", wk_weakref_get(weak) ? "alive" : "None");
+	WK_AUTO struct person *none = wk_weakref_get(weak);
+	printf("weak() is %s\n", none ? none->name : "None");
 	wk_release(ages);
 	wk_release(heights);
 }

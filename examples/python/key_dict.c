@@ -28,6 +28,11 @@ static int items(wk_key_dict *d, Person *o, Person *value)
 	Person *v = wk_key_dict_get(d, o);
 	SHOW(v == value);
 	wk_release(v);
+	Person *other = wk_key_dict_get(d, value);
+	if (!other)
+		other = wk_retain(o);
+	SHOW(other == o);
+	wk_release(other);
 	SHOW(wk_key_dict_contains(d, o));
 	SHOW(wk_key_dict_len(d));
 	Person *w = wk_key_dict_get_or_insert(d, o, value, &status);

@@ -30,6 +30,13 @@ static int on_death(wk_weakref *ref, void *argument)
 	return 0;
 }
 
+static bool is_proxy(const wk_weakref *ref)
+{
+	wk_kind kind = wk_weakref_kind(ref);
+
+	return kind == WK_KIND_PROXY || kind == WK_KIND_CALLABLE_PROXY;
+}
+
 static int proxies(void)
 {
 	int status, age = 0;
@@ -49,6 +56,7 @@ static int proxies(void)
 	printf("%s\n", text);
 	SHOW(wk_weakref_hash(p, &hash) == WK_ETYPE);
 	SHOW(wk_weakref_kind(p) == WK_KIND_PROXY);
+	SHOW(is_proxy(p));
 	wk_release(o);
 	SHOW(wk_proxy_use(p, birthday, NULL, &age) == WK_EDEAD);
 	wk_weakref_release(p);
@@ -86,10 +94,13 @@ static int methods(void)
 	SHOW(self == o);
 	wk_release(self);
 	SHOW(wk_weakref_kind(m) == WK_KIND_METHOD);
+	wk_weakref *n = wk_method_new(o, birthday, &(wk_callback){ .run = on_death }, &status);
 	wk_release(o);
+	status = wk_barrier(WK_NO_TIMEOUT);
 	SHOW(wk_method_call(m, NULL, &age) == WK_EDEAD);
 	wk_weakref_release(m);
-	return WK_OK;
+	wk_weakref_release(n);
+	return status;
 }
 
 int main(void)

@@ -7,10 +7,25 @@ struct note {
 	int calls;
 };
 
+static bool is_alive(const wk_weakref *ref)
+{
+	WK_AUTO Person *strong = wk_weakref_get(ref); /* a result that is only tested has to be released, too */
+
+	return strong != NULL;
+}
+
 static int on_death(wk_weakref *ref, void *argument)
 {
-	printf("%s: the object is %s\n", (const char *)argument, wk_weakref_get(ref) ? "alive" : "gone");
+	printf("%s: the object is %s\n", (const char *)argument, is_alive(ref) ? "alive" : "gone");
 	return 0;
+}
+
+static void *count_calls(wk_weakref *ref, void *object)
+{
+	struct note *note = wk_weakref_data(ref);
+
+	note->calls++;
+	return object;
 }
 
 static int fails(wk_weakref *ref, void *argument)
@@ -39,7 +54,7 @@ static int calling(void)
 	wk_weakref *same = wk_weakref_new(o, NULL, &status);
 	SHOW(same == r);
 	wk_release(o);
-	SHOW(wk_weakref_get(r) == NULL);
+	SHOW(is_alive(r));
 	wk_weakref_release(same);
 	wk_weakref_release(r);
 	return WK_OK;
@@ -88,6 +103,7 @@ static void introspection(void)
 	Person *o = person("Guido");
 	wk_weakref *r = wk_weakref_new(o, NULL, NULL);
 	wk_weakref *s = wk_weakref_new_sized(o, NULL, sizeof(struct note), NULL);
+	wk_weakref *h = wk_weakref_new_hooked(o, NULL, sizeof(struct note), count_calls, NULL);
 	wk_weakref *refs[8];
 	char text[80];
 	SHOW(wk_weakref_count(o));
@@ -97,6 +113,9 @@ static void introspection(void)
 	SHOW(wk_weakref_kind(r) == WK_KIND_REF);
 	struct note *note = wk_weakref_data(s);
 	note->calls++;
+	note = wk_weakref_data(h);
+	SHOW(is_alive(h));
+	SHOW(note->calls);
 	wk_weakref_format(r, text, sizeof text);
 	printf("%s\n", text);
 	wk_release(o);
@@ -104,6 +123,7 @@ static void introspection(void)
 	printf("%s\n", text);
 	wk_weakref_release(r);
 	wk_weakref_release(s);
+	wk_weakref_release(h);
 }
 
 static void handles(void)

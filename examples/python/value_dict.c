@@ -32,6 +32,11 @@ static int items(wk_value_dict *d, Person *o)
 	Person *p = wk_value_dict_get(d, wk_key_string("a"));
 	SHOW(p == o);
 	wk_release(p);
+	Person *other = wk_value_dict_get(d, wk_key_string("x"));
+	if (!other)
+		other = wk_retain(o);
+	SHOW(other == o);
+	wk_release(other);
 	SHOW(wk_value_dict_contains(d, wk_key_string("a")));
 	SHOW(wk_value_dict_len(d));
 	Person *q = wk_value_dict_get_or_insert(d, wk_key_string("a"), o, &status);
