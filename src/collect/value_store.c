@@ -33,12 +33,17 @@ static enum wki_entry_role store_role(const struct wki_store *store)
 	return store_is_weak(store) ? WKI_ENTRY_WEAK : WKI_ENTRY_STRONG;
 }
 
-/* What a key dictionary's entry begins with. A flight of equal keys must know whose it is. */
+/*
+ * What a key dictionary's entry begins with. A flight of equal keys must know whose it is: who meets it compares with
+ * a key that its maker may release meanwhile.
+ */
 static void store_make_held(const struct wki_store *store, struct wki_entry *entry)
 {
-	wki_entry_set_held(entry, store->control != NULL ? store->held : (uintptr_t)store->key->entry.control);
-	if (store->held != 0)
-		(void)wki_held_aim(store->dict, store->held, entry);
+	const struct wki_control *key = store->key->entry.control;
+
+	wki_entry_set_held(entry, store->control != NULL ? store->held : (uintptr_t)key);
+	if (store->control == NULL && key != NULL)
+		wki_control_borrow((struct wki_control *)(uintptr_t)key);
 }
 
 static bool store_make(struct wki_store *store)
@@ -203,6 +208,20 @@ static bool store_makes_at_once(const struct wki_store *store)
 	return store->dict->form.key_type == NULL && store->dict->form.allocator == NULL && wki_memory_is_pooled();
 }
 
+/* Each attempt aims anew: the one before may have been to swap what another entry holds. */
+static enum wki_stored store_entry_rcu(struct wki_store *store, const struct wki_place *place, bool live)
+{
+	enum wki_stored stored;
+
+	if (store->held != 0)
+		(void)wki_held_aim(store->dict, store->held, store->entry);
+	store_announce(store, store->entry, live ? wki_place_entry(place) : NULL);
+	stored = wki_table_store_rcu(&store->dict->table, place, store->key->hash, store->entry, &store->look);
+	if (stored != WKI_STORED && store->held != 0)
+		wki_held_miss(store->dict, store->entry);
+	return stored;
+}
+
 static int store_put_rcu(struct wki_store *store, const struct wki_place *place, bool live)
 {
 	struct wki_table *table = &store->dict->table;
@@ -211,8 +230,7 @@ static int store_put_rcu(struct wki_store *store, const struct wki_place *place,
 		return STORE_NEEDS;
 	if (store->entry == NULL && !store_make(store))
 		return WK_ENOMEM;
-	store_announce(store, store->entry, live ? wki_place_entry(place) : NULL);
-	switch (wki_table_store_rcu(table, place, store->key->hash, store->entry, &store->look)) {
+	switch (store_entry_rcu(store, place, live)) {
 	case WKI_STORED:
 		return store_settle_rcu(store, wki_place_entry(place), live);
 	case WKI_STORE_FROZEN:

@@ -27,7 +27,7 @@ static struct {
 	wki_atomic_u64 sealed_at;            /* when that batch was sealed; 0: none */
 	wki_atomic_u64 begun, run;           /* written by whoever runs links */
 	wki_atomic_u32 stop;
-	wki_atomic_u32 polled; /* somebody polls in the runner's place */
+	wki_atomic_u32 polled; /* somebody is at it: the runner's thread, or who polls in its place */
 	/* The runner's own. */
 	struct wki_chain urgent; /* taken from `now` */
 	struct wki_chain batch;  /* taken from `after_grace` under `awaited` */
@@ -186,7 +186,7 @@ static bool runner_claim(void)
 {
 	uint32_t idle = 0;
 
-	/* RUN-12 acquire; pairs: RUN-13; weaker: two pollers could run one batch; check: api/runtime_test under TSan */
+	/* RUN-12 acquire; pairs: RUN-13; weaker: two could run one batch; check: api/runtime_test under TSan */
 	return atomic_cas_acquire(&runner.polled, &idle, 1);
 }
 
@@ -245,28 +245,28 @@ size_t wki_runner_poll(size_t budget)
 	return done;
 }
 
-static void runner_stopped(void)
+void wki_runner_begin(void)
 {
-	/* RUN-8 relaxed; pairs: none; weaker: not possible; check: api/runtime_test (the thread is joined after) */
+	/* RUN-8 relaxed; pairs: none; weaker: not possible; check: api/runtime_test (nobody is at it yet, or he comes too late) */
 	atomic_store_relaxed(&runner.stop, 0);
 }
 
 void wki_runner_rest(void)
 {
 	runner_claim_wait();
-	runner_stopped();
 	runner_unclaim(NULL);
 }
 
 void wki_runner_lost(void)
 {
-	runner_leave();
+	runner_unclaim(NULL);
 }
 
 void wki_runner_loop(void)
 {
 	uint32_t seen;
 
+	runner_claim_wait(); /* who polls may have begun in an earlier life, without threads */
 	runner_self = true;
 	for (;;) {
 		seen = wki_event_value(&runner.event);
@@ -276,8 +276,7 @@ void wki_runner_loop(void)
 			break;
 		(void)wki_event_wait(&runner.event, seen, WKI_NO_DEADLINE);
 	}
-	runner_stopped();
-	runner_self = false;
+	runner_unclaim(NULL);
 }
 
 void wki_runner_stop(void)
@@ -338,7 +337,7 @@ uint64_t wki_runner_forked(void)
 	runner.urgent = (struct wki_chain){ 0 };
 	runner.batch = (struct wki_chain){ 0 };
 	runner_await(0);
-	runner_stopped();
+	wki_runner_begin();
 	if (runner_self && wki_service_has_threads()) {
 		runner_self = false;
 		runner_forked = true;

@@ -30,6 +30,8 @@ void wki_runner_nudge(void);
 /* wki_runner_now - any thread; wki_reclaim(tagged) as soon as may be */
 void wki_runner_now(wki_tagged tagged);
 
+/* wki_runner_begin - before anybody runs or polls: after a wki_runner_stop nothing is run until then, by late pollers neither */
+void wki_runner_begin(void);
 /* wki_runner_loop - the runner's thread: until wki_runner_stop */
 void wki_runner_loop(void);
 void wki_runner_stop(void);

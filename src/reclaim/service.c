@@ -125,6 +125,7 @@ static int service_begin_locked(bool threads)
 
 	/* SVC-8 relaxed; pairs: none; weaker: not possible; check: api/fork_test (under the lock, or nobody else is there) */
 	atomic_store_relaxed(&service_begun, threads ? SERVICE_BEGUN_WITH_THREADS : SERVICE_BEGUN_POLLED);
+	wki_runner_begin();
 	status = threads ? service_make_threads() : WK_OK;
 	if (status < 0)
 		return status;

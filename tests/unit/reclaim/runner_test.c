@@ -290,6 +290,64 @@ static void test_nothing_is_slept_over(void **state)
 	assert_int_equal(atomic_load(&retired_twice), 0);
 }
 
+/* Who polls may have looked before there were threads, or before a shutdown, and come to it only now. */
+
+static struct steps late = STEPS_AT_START;
+static _Atomic bool run_late;
+
+static void hold_the_runner(struct wki_deferred *deferred)
+{
+	retired_come_back(deferred);
+	steps_reach(&late, 1);
+	steps_wait(&late, 2);
+}
+
+static void note_late(struct wki_deferred *deferred)
+{
+	retired_come_back(deferred);
+	atomic_store(&run_late, true);
+}
+
+static void mail_late(unsigned number, void (*run)(struct wki_deferred *deferred))
+{
+	wki_tagged tagged = link_init(number);
+
+	links[number].deferred.run = run;
+	wki_runner_now(tagged);
+}
+
+static void test_nobody_polls_beside_the_thread(void **state)
+{
+	(void)state;
+	atomic_store(&run_late, false);
+	assert_int_equal(wk_runtime_start(NULL), WK_OK);
+	mail_late(0, hold_the_runner);
+	steps_wait(&late, 1);
+	mail_late(1, note_late);
+	assert_int_equal(wki_runner_poll(SIZE_MAX), 0);
+	assert_false(atomic_load(&run_late));
+	steps_reach(&late, 2);
+	assert_int_equal(wk_runtime_shutdown(WK_NO_TIMEOUT, NULL), WK_OK);
+	assert_true(atomic_load(&run_late));
+}
+
+static void test_nothing_is_run_after_the_end(void **state)
+{
+	static const wk_runtime_options polled = { .struct_size = sizeof(polled), .thread = WK_THREAD_NONE };
+
+	(void)state;
+	assert_int_equal(wk_runtime_start(&polled), WK_OK);
+	assert_int_equal(wk_runtime_shutdown(WK_NO_TIMEOUT, NULL), WK_OK);
+	atomic_store(&run_late, false);
+	mail_late(0, note_late);
+	assert_int_equal(wki_runner_poll(SIZE_MAX), 0);
+	assert_false(atomic_load(&run_late));
+	assert_int_equal(wk_runtime_start(&polled), WK_OK);
+	assert_int_equal(wki_runner_poll(SIZE_MAX), 1);
+	assert_true(atomic_load(&run_late));
+	assert_int_equal(wk_runtime_shutdown(WK_NO_TIMEOUT, NULL), WK_OK);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -302,6 +360,8 @@ int main(void)
 		cmocka_unit_test(test_figures),
 		cmocka_unit_test(test_who_polls_is_the_runner),
 		cmocka_unit_test(test_nothing_is_slept_over),
+		cmocka_unit_test(test_nobody_polls_beside_the_thread),
+		cmocka_unit_test(test_nothing_is_run_after_the_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
