@@ -223,13 +223,27 @@ bool wki_entry_hold(struct wki_entry *entry)
 	return false;
 }
 
-void wki_entry_unwatch_rcu(struct wki_entry *entry)
+/* As litter it would keep the owner of its keys for as long as its object lives. */
+static bool entry_must_leave(const struct wki_entry *entry)
 {
 	const wk_key_type *keys = entry_key_type(entry);
 
+	return keys != NULL && keys->owner != NULL;
+}
+
+void wki_entry_watch_rcu(struct wki_entry *entry)
+{
+	wki_control_watch(entry->control, &entry->watch);
+	/* A read-modify-write: either we see that it was removed before it was on the list, or who removes it sees it there. */
+	if (entry_must_leave(entry) && !wki_watch_move(&entry->watch, WKI_WATCH_LIVE, WKI_WATCH_LIVE))
+		wki_control_prune_rcu(entry->control);
+}
+
+void wki_entry_unwatch_rcu(struct wki_entry *entry)
+{
 	wki_control_unwatch_rcu(entry->control);
-	if (keys != NULL && keys->owner != NULL)
-		wki_control_prune_rcu(entry->control); /* as litter it would keep the owner for as long as its object lives */
+	if (entry_must_leave(entry))
+		wki_control_prune_rcu(entry->control);
 }
 
 bool wki_entry_same_entry(const struct wki_entry *entry, uint64_t hash, const void *other)

@@ -129,6 +129,8 @@ bool wki_entry_hold(struct wki_entry *entry);
 /* wki_entry_tell - the caller has won the entry's end: its listener is called, on the runner. The table is not to be asked for any more. */
 void wki_entry_tell(struct wki_entry *entry, wk_removal_cause cause);
 
+/* wki_entry_watch_rcu - a weak one is in its slot: put it on the list of its object, which the caller holds */
+void wki_entry_watch_rcu(struct wki_entry *entry);
 /* wki_entry_unwatch_rcu - of a weak one whose end the caller has won, in this section: it may leave its object's list */
 void wki_entry_unwatch_rcu(struct wki_entry *entry);
 

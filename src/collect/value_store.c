@@ -186,7 +186,7 @@ static int store_settle_rcu(struct wki_store *store, struct wki_entry *there, bo
 
 	store->stored = true;
 	if (store_role(store) == WKI_ENTRY_WEAK)
-		wki_control_watch(store->control, &store->entry->watch);
+		wki_entry_watch_rcu(store->entry);
 	if (store->held != 0)
 		wki_held_stored(store->dict, store->held);
 	store->held = 0;

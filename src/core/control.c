@@ -470,13 +470,13 @@ static void control_watch_leave(struct wki_watch *watch)
 
 void wki_control_prune_rcu(struct wki_control *control)
 {
-	wki_watch_prune(&control->watches, &control->count.meta, control_watch_leave);
+	wki_watch_prune_surely(&control->watches, &control->count.meta, control_watch_leave);
 }
 
 void wki_control_unwatch_rcu(struct wki_control *control)
 {
 	if (wki_watch_littered(&control->count.meta))
-		wki_control_prune_rcu(control);
+		wki_watch_prune(&control->watches, &control->count.meta, control_watch_leave);
 }
 
 /* After a fork, in the child. */

@@ -146,14 +146,9 @@ static inline void wki_control_borrow(struct wki_control *control)
 {
 	if (wki_control_meta(control) & WKI_BORROWED)
 		return;
-	if (wki_control_is_sole(control)) {
-		/* CTL-7 relaxed; pairs: none; weaker: not possible; check: unit/core/control_test (nobody else is there to write) */
-		atomic_store_relaxed(&control->count.meta, wki_control_meta(control) | WKI_BORROWED);
-		return;
-	}
 	if (unlikely(wki_count_is_unborn(&control->count)))
 		wki_stop_control(control, "given away before it is constructed");
-	/* CTL-2 relaxed; pairs: none; weaker: not possible; check: unit/core/control_test */
+	/* CTL-2 relaxed; pairs: none; weaker: not possible; check: unit/core/control_test (no plain store: threads may share the one reference) */
 	(void)atomic_fetch_or_relaxed(&control->count.meta, WKI_BORROWED);
 }
 
@@ -217,7 +212,7 @@ static inline void wki_control_watch(struct wki_control *control, struct wki_wat
  * watch was found live: counts the litter and prunes when it is due
  */
 void wki_control_unwatch_rcu(struct wki_control *control);
-/* wki_control_prune_rcu - after that: prune whether it is due or not, unless somebody is at it */
+/* wki_control_prune_rcu - after that: whether it is due or not, what has been removed leaves, here or with who is pruning */
 void wki_control_prune_rcu(struct wki_control *control);
 
 /* wki_control_release - `many` strong references less: what wk_release does */

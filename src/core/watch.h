@@ -45,6 +45,7 @@ struct wki_watch {
 typedef WKI_ATOMIC_POINTER(struct wki_watch) wki_watch_head;
 
 #define WKI_META_PRUNING UINT32_C(0x80)
+#define WKI_META_AGAIN UINT32_C(0x20) /* something was removed that must not stay as litter */
 #define WKI_META_DUE_SHIFT 8
 #define WKI_META_DUE_MASK (UINT32_C(0x1f) << WKI_META_DUE_SHIFT)
 #define WKI_META_GENERATION_SHIFT 13
@@ -145,8 +146,8 @@ static inline bool wki_watch_is_pruned(uint32_t meta)
 	return (meta & (WKI_META_PRUNING | WKI_META_GENERATION_MASK)) == wki_watch_pruning();
 }
 
-/* wki_watch_claim_prune - false: somebody is at it */
-static inline bool wki_watch_claim_prune(wki_atomic_u32 *meta)
+/* wki_watch_claim_prune - false: somebody is at it. *surely: it was asked for by wki_watch_prune_surely */
+static inline bool wki_watch_claim_prune(wki_atomic_u32 *meta, bool *surely)
 {
 	/* WCH-21 relaxed; pairs: none; weaker: not possible; check: explore/watch (CAS again if stale) */
 	uint32_t old = atomic_load_relaxed(meta);
@@ -154,8 +155,9 @@ static inline bool wki_watch_claim_prune(wki_atomic_u32 *meta)
 	do {
 		if (wki_watch_is_pruned(old))
 			return false;
-		/* WCH-15 acquire; pairs: WCH-17; weaker: this prune could see next pointers from before the last one; check: explore/watch, model/watch */
-	} while (!atomic_cas_acquire(meta, &old, (old & ~WKI_META_GENERATION_MASK) | wki_watch_pruning()));
+		/* WCH-15 acquire; pairs: WCH-17, WCH-22; weaker: this prune could see next pointers from before the last one, or miss what it was asked for; check: explore/watch, model/watch */
+	} while (!atomic_cas_acquire(meta, &old, (old & ~(WKI_META_GENERATION_MASK | WKI_META_AGAIN)) | wki_watch_pruning()));
+	*surely = (old & WKI_META_AGAIN) != 0;
 	return true;
 }
 
@@ -193,38 +195,65 @@ static inline bool wki_watch_unlink(wki_watch_head *head, struct wki_watch *befo
 	return true;
 }
 
-/*
- * wki_watch_prune - unlink the removed watches, unless somebody is at it
- *
- * `leave` drops the list's hold on a watch that left it. The caller is inside the read section
- * in which it found a watch of this list live. What is removed behind the walk waits for the
- * next prune.
- */
-static inline void wki_watch_prune(wki_watch_head *head, wki_atomic_u32 *meta, void (*leave)(struct wki_watch *))
+/* What was removed behind the walk waits for the next one; false: something in front of it does, too. */
+static inline bool wki_watch_unlink_removed(wki_watch_head *head, uint32_t *kept, void (*leave)(struct wki_watch *))
 {
 	struct wki_watch *before = NULL, *watch, *next;
-	uint32_t kept = 0, due = WKI_WATCH_DUE_MIN, old;
+	bool removed, all = true;
 
-	if (!wki_watch_claim_prune(meta))
-		return;
 	/* WCH-12 acquire; pairs: WCH-4, WCH-9, WCH-20; weaker: it could meet a half-made watch; check: explore/watch, model/watch */
 	for (watch = atomic_load_acquire(head); watch != NULL; watch = next) {
 		next = wki_watch_next(watch);
-		if (wki_watch_state(watch) == WKI_WATCH_REMOVED && wki_watch_unlink(head, before, watch, next)) {
+		removed = wki_watch_state(watch) == WKI_WATCH_REMOVED;
+		if (removed && wki_watch_unlink(head, before, watch, next)) {
 			if (wki_watch_move(watch, WKI_WATCH_REMOVED, WKI_WATCH_RETIRED))
 				leave(watch);
 			continue;
 		}
+		all = all && !removed;
 		before = watch;
-		kept++;
+		++*kept;
 	}
+	return all;
+}
+
+/* A prune that has been claimed; true: it must be done again. */
+static inline bool wki_watch_prune_claimed(wki_watch_head *head, wki_atomic_u32 *meta, bool surely,
+					   void (*leave)(struct wki_watch *))
+{
+	uint32_t kept = 0, due = WKI_WATCH_DUE_MIN, old, again;
+
+	again = !wki_watch_unlink_removed(head, &kept, leave) && surely ? WKI_META_AGAIN : 0;
 	while (due < WKI_WATCH_DUE_MAX && UINT32_C(1) << due < kept)
 		due++;
 	/* WCH-16 relaxed; pairs: none; weaker: not possible; check: explore/watch */
 	old = atomic_load_relaxed(meta);
 	/* WCH-17 release; pairs: WCH-15; weaker: the next pruner could see next pointers from before this prune; check: explore/watch, model/watch */
-	while (!atomic_cas_release(meta, &old, (old & ~(WKI_META_PRUNING | WKI_META_GARBAGE_MASK | WKI_META_DUE_MASK)) | due << WKI_META_DUE_SHIFT))
+	while (!atomic_cas_release(meta, &old, (old & ~(WKI_META_PRUNING | WKI_META_GARBAGE_MASK | WKI_META_DUE_MASK)) | again | due << WKI_META_DUE_SHIFT))
 		;
+	return ((old | again) & WKI_META_AGAIN) != 0;
+}
+
+/*
+ * wki_watch_prune - unlink the removed watches, unless somebody is at it
+ *
+ * `leave` drops the list's hold on a watch that left it. The caller is inside the read section
+ * in which it found a watch of this list live.
+ */
+static inline void wki_watch_prune(wki_watch_head *head, wki_atomic_u32 *meta, void (*leave)(struct wki_watch *))
+{
+	bool surely;
+
+	while (wki_watch_claim_prune(meta, &surely) && wki_watch_prune_claimed(head, meta, surely, leave))
+		;
+}
+
+/* wki_watch_prune_surely - the same, but what has been removed before the call leaves: whoever is at it goes round again */
+static inline void wki_watch_prune_surely(wki_watch_head *head, wki_atomic_u32 *meta, void (*leave)(struct wki_watch *))
+{
+	/* WCH-22 release; pairs: WCH-15; weaker: who goes round again could still find it live; check: unit/core/watch_test */
+	(void)atomic_fetch_or_release(meta, WKI_META_AGAIN);
+	wki_watch_prune(head, meta, leave);
 }
 
 #endif

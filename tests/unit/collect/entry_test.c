@@ -7,7 +7,9 @@
 
 #include "collect/entry.h"
 #include "collect/hash.h"
+#include "core/owner.h"
 #include "support/memory.h"
+#include "sync/rcu.h"
 
 #define SEED UINT64_C(77)
 
@@ -102,6 +104,31 @@ static void test_custom_keys(void **state)
 	wki_entry_drop(entry);
 	settle();
 	assert_int_equal(released, 2);
+}
+
+/* What is taken out before it is on its object's list would lie there, and hold the owner of its keys. */
+static void test_no_litter_of_an_owner(void **state)
+{
+	wk_owner *owner = wk_owner_new("keys", NULL);
+	wk_key_type keys = { text_hash, text_equal, text_copy, text_release, owner };
+	const struct wki_entry_form form = { .keys = WK_KEYS_CUSTOM, .key_type = &keys };
+	struct wki_entry *entry = entry_of(&form, WKI_ENTRY_WEAK, wk_key_custom("mine"), text_hash("mine", SEED));
+	wk_queue *object = wk_queue_new(NULL, NULL); /* any */
+
+	(void)state;
+	entry->control = wki_control_of(object);
+	wki_control_borrow(entry->control);
+	wki_read_lock();
+	assert_true(wki_entry_end(entry));
+	wki_entry_unwatch_rcu(entry);
+	wki_entry_drop(entry); /* the slot's hold */
+	wki_entry_watch_rcu(entry);
+	wki_read_unlock();
+	settle();
+	assert_int_equal(wki_owner_counted(&owner->keys), 0);
+	assert_int_equal(wk_owner_drain(owner, WK_NO_TIMEOUT, NULL), WK_OK);
+	wk_release(owner);
+	wk_release(object);
 }
 
 /* An entry with a listener: one that nobody has seen is not told of, one that has ended is, before its key goes. */
@@ -222,6 +249,7 @@ int main(void)
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_bytes),
 		cmocka_unit_test(test_custom_keys),
+		cmocka_unit_test(test_no_litter_of_an_owner),
 		cmocka_unit_test(test_listeners),
 		cmocka_unit_test(test_holds),
 		cmocka_unit_test(test_one_end),

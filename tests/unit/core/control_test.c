@@ -311,6 +311,72 @@ static void test_delivery(void **state)
 	wk_release(queue);
 }
 
+/* Threads that share one reference, each of whom borrows: what one of them has put down beside BORROWED stays. */
+
+#define SHARED 64u
+
+struct sharing {
+	struct item *item[SHARED];
+	_Atomic unsigned long first[2], lost;
+};
+
+static void sharing_prepare(void *context)
+{
+	for (unsigned i = 0; i < SHARED; i++)
+		((struct sharing *)context)->item[i] = wk_new(&item_type);
+}
+
+/* Side by side through all of them, so that they meet again and again. */
+static void sharing_act(void *context, unsigned thread)
+{
+	struct sharing *sharing = context;
+
+	for (unsigned i = 0; i < SHARED; i++) {
+		struct wki_control *control = wki_control_of(sharing->item[i]);
+
+		race_add(&sharing->first[thread], (wki_control_meta(control) & WKI_BORROWED) == 0);
+		wki_control_borrow(control);
+		if (thread == 0)
+			(void)wki_watch_littered(&control->count.meta);
+	}
+}
+
+static void sharing_settle(void *context)
+{
+	struct sharing *sharing = context;
+
+	for (unsigned i = 0; i < SHARED; i++) {
+		uint32_t meta = wki_control_meta(wki_control_of(sharing->item[i]));
+
+		race_add(&sharing->lost, (meta & WKI_BORROWED) == 0 || meta >> WKI_META_GARBAGE_SHIFT != 1);
+		wk_release(sharing->item[i]);
+	}
+}
+
+static bool sharing_decided(void *context)
+{
+	struct sharing *sharing = context;
+
+	return atomic_load(&sharing->first[0]) > 10 && atomic_load(&sharing->first[1]) > 10;
+}
+
+static void test_who_borrows_loses_nothing(void **state)
+{
+	const struct race race = { 2, THREADS_SANITIZED ? 500 : 5000, sharing_prepare, sharing_act, sharing_settle, sharing_decided };
+	struct sharing sharing = { .item = { NULL } };
+
+	(void)state;
+#if WKI_CHECK_LEVEL >= 2
+	wki_sched_seed(0x5eed, 1);
+#endif
+	race_run(&race, &sharing);
+#if WKI_CHECK_LEVEL >= 2
+	wki_sched_seed(0, 0);
+#endif
+	assert_int_equal(atomic_load(&sharing.lost), 0);
+	assert_true(sharing_decided(&sharing));
+}
+
 static void test_the_accounts_balance(void **state)
 {
 	wk_shutdown_report report = { .struct_size = sizeof(report) };
@@ -331,6 +397,7 @@ int main(void)
 		cmocka_unit_test(test_promise_7_watches_fire_at_death),
 		cmocka_unit_test(test_watch_lists_stay_short),
 		cmocka_unit_test(test_delivery),
+		cmocka_unit_test(test_who_borrows_loses_nothing),
 		cmocka_unit_test(test_the_accounts_balance),
 	};
 

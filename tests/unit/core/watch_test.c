@@ -15,7 +15,7 @@
 #include "support/threads.h"
 
 #define WATCHES 4096u
-#define FLAGS UINT32_C(0x7f) /* what others keep in the same word */
+#define FLAGS UINT32_C(0x5f) /* what others keep in the same word */
 
 struct watched {
 	struct wki_watch watch;
@@ -228,6 +228,50 @@ static void test_one_prune_at_a_time(void **state)
 	assert_int_equal(atomic_load(&watches[6].fired), 1);
 }
 
+/* Who must not leave litter behind meets a prune that has passed his watch, or that cannot take it from the beginning. */
+
+static wki_watch_head met_head;
+static wki_atomic_u32 met_meta;
+static unsigned met_removes, met_pushes; /* what is done beside the prune when the first watch leaves; WATCHES: nothing */
+
+static void leave_and_meet(struct wki_watch *watch)
+{
+	unsigned removes = met_removes;
+
+	leave(watch);
+	met_removes = WATCHES;
+	if (removes == WATCHES)
+		return;
+	assert_true(remove_watch(removes));
+	if (met_pushes != WATCHES)
+		push(&met_head, met_pushes, 1);
+	wki_watch_prune_surely(&met_head, &met_meta, leave_and_meet);
+}
+
+static void meet(unsigned removed, unsigned removes, unsigned pushes)
+{
+	atomic_store(&met_meta, FLAGS);
+	atomic_store(&met_head, NULL);
+	push(&met_head, 0, 10);
+	met_removes = removes;
+	met_pushes = pushes;
+	assert_true(remove_watch(removed));
+	wki_watch_prune(&met_head, &met_meta, leave_and_meet);
+	assert_int_equal(atomic_load(&watches[removed].left), 1);
+	assert_int_equal(atomic_load(&watches[removes].left), 1);
+	assert_int_equal(length(&met_head), pushes == WATCHES ? 8 : 9);
+	assert_int_equal(atomic_load(&met_meta) & (FLAGS | WKI_META_PRUNING | WKI_META_AGAIN), FLAGS);
+}
+
+static void test_what_must_leave_leaves(void **state)
+{
+	(void)state;
+	meet(5, 8, WATCHES); /* it stands before the one at hand */
+	meet(5, 9, WATCHES); /* at the list's beginning */
+	meet(5, 9, 10);      /* which is another one by then */
+	meet(5, 2, WATCHES); /* behind it */
+}
+
 /* A long life: the list stays as short as what is alive on it, give or take the litter. */
 static void test_lists_stay_short(void **state)
 {
@@ -349,6 +393,7 @@ int main(void)
 		cmocka_unit_test(test_unlink_at_the_front),
 		cmocka_unit_test(test_when_a_prune_is_due),
 		cmocka_unit_test(test_one_prune_at_a_time),
+		cmocka_unit_test(test_what_must_leave_leaves),
 		cmocka_unit_test(test_lists_stay_short),
 		cmocka_unit_test(test_push_remove_prune_and_death),
 	};
