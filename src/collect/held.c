@@ -306,11 +306,12 @@ void *wki_held_hand_rcu(const struct wk_value_dict *dict, uintptr_t word)
 
 /* Ends. */
 
-void wki_held_over_rcu(struct wki_entry *entry)
+/* What has ended may leave its slot and its list at once, and be retired: entry->table is not to be asked for. */
+void wki_held_over_rcu(struct wki_table *table, struct wki_entry *entry)
 {
 	if (!wki_entry_end(entry))
 		return; /* the key has died: whoever ends it counts */
-	wki_table_lost_rcu(entry->table);
+	wki_table_lost_rcu(table);
 	wki_control_unwatch_rcu(entry->control);
 }
 
@@ -318,7 +319,7 @@ void wki_held_bury_rcu(const struct wk_value_dict *dict, struct wki_entry *entry
 {
 	if (!wki_held_swap(entry, &seen, 0))
 		return;
-	wki_held_over_rcu(entry);
+	wki_held_over_rcu((struct wki_table *)(uintptr_t)&dict->table, entry);
 	(void)wki_held_drop_rcu(dict, seen); /* weak: nothing is left to be released */
 }
 
@@ -354,7 +355,7 @@ void wki_held_fired(struct wki_watch *watch)
 	uintptr_t word = (uintptr_t)weak;
 
 	if (wki_held_swap(entry, &word, 0)) {
-		wki_held_over_rcu(entry);
+		wki_held_over_rcu(entry->table, entry); /* we have a hold */
 		held_weak_drop(weak);
 	}
 	wki_entry_drop(entry);

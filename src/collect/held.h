@@ -36,6 +36,7 @@
 struct wk_value_dict;
 struct wki_control;
 struct wki_entry;
+struct wki_table;
 
 /* All of it by how the dictionary holds. wki_held_new - memory for a word; false: there is none. wki_held_free - of one that was not filled. */
 bool wki_held_new(const struct wk_value_dict *dict, uintptr_t *word);
@@ -76,7 +77,7 @@ struct wki_control *wki_held_drop_rcu(const struct wk_value_dict *dict, uintptr_
 void *wki_held_hand_rcu(const struct wk_value_dict *dict, uintptr_t word);
 
 /* wki_held_over_rcu - the word of a live entry is 0, by the caller: end the entry */
-void wki_held_over_rcu(struct wki_entry *entry);
+void wki_held_over_rcu(struct wki_table *table, struct wki_entry *entry);
 /* wki_held_bury_rcu - a weak value turned out to be dead: its entry ends, if nobody has ended it */
 void wki_held_bury_rcu(const struct wk_value_dict *dict, struct wki_entry *entry, uintptr_t seen);
 

@@ -142,7 +142,7 @@ static int store_meet_held_rcu(struct wki_store *store, struct wki_entry *there)
 	uintptr_t seen = wki_entry_held(there);
 
 	if (seen == 0) {
-		wki_held_over_rcu(there); /* whoever took it may never come to that */
+		wki_held_over_rcu(&store->dict->table, there); /* whoever took it may never come to that */
 		return STORE_NONE;
 	}
 	if (!wki_held_lives_rcu(store->dict, seen)) {

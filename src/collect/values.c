@@ -45,7 +45,7 @@ static bool value_take_held_rcu(struct wki_removal *removal, struct wki_entry *e
 		if (removal->only_held != NULL && !wki_held_is_rcu(dict, held, removal->only_held))
 			return false;
 	} while (!wki_held_swap(entry, &held, 0));
-	wki_held_over_rcu(entry);
+	wki_held_over_rcu(&removal->dict->table, entry);
 	if (removal->wants)
 		removal->object = wki_held_hand_rcu(dict, held);
 	else
