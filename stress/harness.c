@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "reclaim/grace.h"
 #include "sync/event.h"
 
 /* How much longer than asked for a run may take before it counts as stuck; sanitizers are slow. */
@@ -98,8 +99,12 @@ void stress_hesitate(struct stress_worker *worker)
 void stress_linger(void)
 {
 	const struct timespec a_while = { .tv_nsec = 3000000 };
+	uint64_t ticket = wki_grace_ticket();
+	unsigned i;
 
-	nanosleep(&a_while, NULL);
+	wki_grace_want(ticket);
+	for (i = 0; i < 30 && (i == 0 || !wki_grace_done(ticket)); i++)
+		nanosleep(&a_while, NULL);
 }
 
 static uint64_t harness_mix(uint64_t value)

@@ -486,13 +486,26 @@ bool wki_table_tied_rcu(struct wki_table *table, uint64_t hash, bool (*visit)(st
 	return wki_walk_tied(hash, &walked, visit, context);
 }
 
-/* Its entries are in the next array too: visited there. */
-static bool array_has_moved(const struct wki_array *array, size_t bucket)
+static bool array_bucket_has_moved(const struct wki_array *array, const struct wki_array *next, unsigned shift, size_t bucket)
 {
-	const struct wki_array *next = wki_slots_next(array);
+	return wki_slots_is_moved(array, next, bucket >> (wki_unit_shift(array, next) - shift));
+}
 
-	return next != NULL &&
-	       wki_slots_is_moved(array, next, bucket >> (wki_unit_shift(array, next) - array->shift));
+/*
+ * Of a unit that has moved, the entries are the next array's; of one that has not, they are this one's, even if a mover has begun
+ * to publish them there: one that a fork has left behind never ends.
+ */
+static bool table_bucket_counts(const struct wki_table *table, const struct wki_array *array, size_t bucket)
+{
+	const struct wki_array *before = wki_slots_current(&table->root), *next = wki_slots_next(array);
+
+	if (next != NULL && array_bucket_has_moved(array, next, array->shift, bucket))
+		return false;
+	if (before == array)
+		return true;
+	while (wki_slots_next(before) != array)
+		before = wki_slots_next(before);
+	return array_bucket_has_moved(before, array, array->shift, bucket);
 }
 
 bool wki_table_drain(struct wki_table *table, struct wki_table_drain *drain,
@@ -509,7 +522,7 @@ bool wki_table_drain(struct wki_table *table, struct wki_table_drain *drain,
 		}
 		if (drain->array == NULL)
 			return false;
-		if (!array_has_moved(drain->array, drain->bucket))
+		if (table_bucket_counts(table, drain->array, drain->bucket))
 			bucket_each(table, &drain->array->buckets[drain->bucket], 0, visit, context);
 	}
 	return true;

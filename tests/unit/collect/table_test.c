@@ -325,6 +325,50 @@ static unsigned live_without_memory(void)
 	return wrong;
 }
 
+/*
+ * A mover that a fork leaves behind has published a unit and not said so: its entries are in both arrays, and the end of
+ * the dictionary gives each of them back once.
+ */
+static void publish_and_stop(wk_value_dict *dict)
+{
+	struct wki_array *array = wki_slots_current(&dict->table.root), *next = wki_slots_next(array);
+	size_t last = wki_slots_buckets(array) - 1;
+
+	for (unsigned slot = 0; slot < WKI_BUCKET_SLOTS; slot++) {
+		uint64_t word = wki_slots_load(&array->buckets[last].slot[slot]);
+		struct wki_entry *entry = wki_word_entry(word);
+		uint64_t hash;
+
+		if (entry == NULL)
+			continue;
+		hash = wki_entry_hash(entry, dict->table.seed);
+		atomic_store_relaxed(&next->buckets[wki_hash_home(hash, next->shift)].slot[slot], word);
+	}
+}
+
+static unsigned end_half_published(void)
+{
+	wk_value_dict *dict = dictionary_new(WK_VALUES_WEAK, 0, &counting);
+	unsigned wrong = 0, count = 0;
+
+	while (!figures_of(dict).is_moving && count < 4000) {
+		wrong += insert_counted(dict, count, count + 1);
+		count++;
+	}
+	wrong += !figures_of(dict).is_moving;
+	publish_and_stop(dict);
+	wk_release(dict);
+	wrong += wk_barrier(WK_NO_TIMEOUT) != WK_OK;
+	release_range(0, count);
+	return wrong;
+}
+
+static void test_the_end_of_what_is_half_published(void **state)
+{
+	(void)state;
+	with_memory(end_half_published);
+}
+
 static void test_no_memory_at_all(void **state)
 {
 	(void)state;
@@ -467,6 +511,7 @@ int main(void)
 		cmocka_unit_test(test_a_key_that_comes_and_goes),
 		cmocka_unit_test(test_no_memory_at_each_allocation),
 		cmocka_unit_test(test_no_memory_at_all),
+		cmocka_unit_test(test_the_end_of_what_is_half_published),
 		cmocka_unit_test(test_the_end_in_the_middle_of_growth),
 		cmocka_unit_test(test_the_accounts_balance),
 	};
