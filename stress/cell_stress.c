@@ -3,7 +3,8 @@
  *
  * Threads share a few cells of each sort. A full cell is never emptied, an open one may be; a ledger is
  * only updated, each time by one more; a throne is a weak cell to which everybody puts an object of his own
- * for a moment and then one that lives for ever; a grave is a weak cell whose object dies in it.
+ * for a moment and then one that lives for ever; a grave is a weak cell whose object dies in it. There are so many graves
+ * that most of the dead are long gone when somebody comes to theirs: the cell has the last handle then.
  *
  * Oracles: what a cell gives is whole; full cells and thrones are never found empty; no thread sees a ledger go
  * back, and in the end it has counted every update; a handle out of a grave leads to what was put there; in the end
@@ -67,9 +68,10 @@ static const wk_type *const item_types[] = { &small_type, &large_type, &bare_typ
 #define PEEKABLE 3u /* the first so many */
 
 #define PLACES 2
+#define GRAVES 32
 static struct {
 	wk_cell full, open, ledger;
-	wk_weak_cell throne, grave;
+	wk_weak_cell throne, grave[GRAVES];
 	struct item *king;
 } places[PLACES];
 
@@ -282,7 +284,7 @@ static void bury(struct stress_worker *worker, wk_weak_cell *grave)
 
 static void take_handle(struct stress_worker *worker, wk_weak_cell *grave)
 {
-	wk_weak *weak = stress_one_in(worker, 3) ? wk_weak_cell_exchange(grave, NULL) : wk_weak_cell_load_weak(grave);
+	wk_weak *weak = stress_one_in(worker, 2) ? wk_weak_cell_exchange(grave, NULL) : wk_weak_cell_load_weak(grave);
 	struct item *item = wk_upgrade(weak);
 
 	if (weak == NULL)
@@ -331,7 +333,7 @@ static void step(struct stress_worker *worker)
 		play_throne(worker, place);
 		return;
 	case 3:
-		play_grave(worker, &places[place].grave);
+		play_grave(worker, &places[place].grave[stress_below(worker, GRAVES)]);
 		return;
 	default:
 		play_full(worker, &places[place].full);
@@ -358,7 +360,8 @@ static uint64_t close_place(unsigned place)
 	wk_cell_clear(&places[place].full);
 	wk_cell_clear(&places[place].open);
 	wk_weak_cell_clear(&places[place].throne);
-	wk_weak_cell_clear(&places[place].grave);
+	for (unsigned i = 0; i < GRAVES; i++)
+		wk_weak_cell_clear(&places[place].grave[i]);
 	return count;
 }
 

@@ -175,7 +175,7 @@ WK_API void wk_cell_clear(wk_cell *cell);
  * Progress:  lock-free: starts over only if a store succeeded meanwhile; never allocates, never runs user code. A
  *            thread's first call may register it (wk_thread_prepare).
  * Ordering:  acquire, as wk_upgrade.
- * Errors:    NULL: at one moment of the call the cell was empty or what it held was dead.
+ * Errors:    NULL: at one moment of the call the cell was empty, or what it held was dead or under construction.
  * Like:      std::atomic<std::weak_ptr>::load and lock, GLib g_weak_ref_get.
  */
 WK_API WK_MUST_USE void *wk_weak_cell_load(const wk_weak_cell *cell);

@@ -15,7 +15,8 @@
  * Readers own nothing: all they do is inside the read section in which they looked into the cell.
  * A dead object is no answer by itself. Whoever finds one looks again: if the cell still holds it, it
  * held it when it was dead (in this section the block is not used for another object); if not, a
- * store succeeded, and the loop begins anew. That is what makes loads lock-free and not wait-free.
+ * store succeeded, and the loop begins anew. That is what makes loads lock-free and not wait-free. (One that
+ * is under construction when it is found was so already when the cell was first looked into.)
  *
  * Layer: core, header only. Never: libc, liburcu, allocation.
  */
@@ -66,6 +67,7 @@ static inline struct wki_count *wki_cell_load_rcu(const struct wki_cell *cell, u
 	struct wki_count *held = wki_cell_look(cell), *seen;
 
 	for (; held != NULL; held = seen) {
+		SCHED_POINT("a reader has looked into a cell");
 		*strong = wki_count_upgrade(held);
 		if ((*strong & WKI_STRONG_DEAD) == 0)
 			return held;
@@ -82,6 +84,7 @@ static inline struct wki_count *wki_cell_peek_rcu(const struct wki_cell *cell, u
 	struct wki_count *held = wki_cell_look(cell), *seen;
 
 	for (; held != NULL; held = seen) {
+		SCHED_POINT("a reader has looked into a cell");
 		*strong = wki_count_peek(held);
 		if ((*strong & WKI_STRONG_DEAD) == 0)
 			return held;
@@ -97,9 +100,10 @@ static inline struct wki_count *wki_cell_load_unit_rcu(const struct wki_cell *ce
 {
 	struct wki_count *held;
 
-	do
+	do {
 		held = wki_cell_look(cell);
-	while (held != NULL && !wki_count_try_add_unit_rcu(held, units));
+		SCHED_POINT("a reader has looked into a cell");
+	} while (held != NULL && !wki_count_try_add_unit_rcu(held, units));
 	return held;
 }
 

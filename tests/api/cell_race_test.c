@@ -375,6 +375,7 @@ static void prepare_dead(void *unused)
 {
 	prepare_weak(unused);
 	wk_release(world.first);
+	race_add(&world.wrong, wk_barrier(WK_NO_TIMEOUT) != WK_OK); /* nothing but the cell's handle is left of it */
 }
 
 static void act_handle_against_clear(void *unused, unsigned thread)

@@ -11,6 +11,23 @@
 #include <string.h>
 #include <sys/wait.h>
 
+/* What holds and what leads to an object of a child's own. */
+static void use_cells_and_tickets(struct item *item)
+{
+	wk_weak_cell weak = WK_WEAK_CELL_INIT;
+	wk_cell cell = WK_CELL_INIT;
+	wk_ticket ticket = wk_ticket_of(item, NULL);
+	struct item *got = wk_ticket_get(ticket, &item_type);
+
+	child_check(ticket != 0 && got == item);
+	child_check(wk_weak_cell_store(&weak, item) == WK_OK);
+	wk_cell_give(&cell, got);
+	got = wk_weak_cell_load(&weak);
+	child_check(got == item && wk_cell_compare_exchange(&cell, item, NULL));
+	wk_release(got);
+	wk_weak_cell_clear(&weak);
+}
+
 /* Objects of a child's own are destroyed there, by its own reclaimer, and its books are balanced. */
 static void use_everything(wk_value_dict *dict, wk_weak_set *set)
 {
@@ -20,6 +37,7 @@ static void use_everything(wk_value_dict *dict, wk_weak_set *set)
 	child_check(item != NULL);
 	child_check(wk_value_dict_set(dict, wk_key_u64(1000), item) >= 0);
 	child_check(wk_weak_set_add(set, item) == WK_CREATED && wk_weak_set_contains(set, item));
+	use_cells_and_tickets(item);
 	got = wk_value_dict_get(dict, wk_key_u64(1000));
 	child_check(got == item);
 	wk_release(got);
@@ -35,6 +53,8 @@ struct world {
 	wk_value_dict *dict;
 	wk_weak_set *set;
 	struct item *item;
+	wk_ticket ticket; /* the item's */
+	wk_cell cell;     /* holds it */
 	int (*fork)(void);
 	unsigned depth;
 };
@@ -50,13 +70,17 @@ static struct world world_make(wk_fork_mode mode)
 	world.item = wk_new(&item_type);
 	child_check(wk_value_dict_set(world.dict, wk_key_u64(1), world.item) == WK_CREATED);
 	child_check(wk_weak_set_add(world.set, world.item) == WK_CREATED);
+	world.ticket = wk_ticket_of(world.item, NULL);
+	wk_cell_store(&world.cell, world.item);
 	child_check(wk_barrier(PATIENCE) == WK_OK);
 	return world;
 }
 
 static void world_end(struct world *world)
 {
+	wk_cell_clear(&world->cell);
 	wk_release(world->item);
+	child_check(wk_ticket_get(world->ticket, &item_type) == NULL);
 	wk_release(world->dict);
 	wk_release(world->set);
 	shut_down(WK_OK, 0);
@@ -71,6 +95,12 @@ static void world_child(void *context)
 	child_check(item == world->item);
 	child_check(wk_value_dict_len(world->dict) == 1 && wk_weak_set_len(world->set) == 1);
 	child_check(wk_weak_set_contains(world->set, item));
+	wk_release(item);
+	item = wk_ticket_get(world->ticket, &item_type);
+	child_check(item == world->item);
+	wk_release(item);
+	item = wk_cell_load(&world->cell);
+	child_check(item == world->item);
 	wk_release(item);
 	use_everything(world->dict, world->set);
 	if (world->depth-- > 0) {

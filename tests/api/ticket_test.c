@@ -4,6 +4,9 @@
 #include "runtime_fixture.h"
 
 #include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 struct item {
 	unsigned number;
@@ -215,6 +218,26 @@ static void test_an_object_with_a_ticket_is_not_unique(void **state)
 	wk_release(item);
 }
 
+/* What the kernel keeps for a program: an event may come when its object is gone. */
+static void test_tickets_come_back_from_epoll(void **state)
+{
+	struct item *item = wk_new(&item_type), *got;
+	struct epoll_event event = { .events = EPOLLIN, .data.u64 = wk_ticket_of(item, NULL) };
+	int poll = epoll_create1(0), descriptor = eventfd(1, 0);
+
+	(void)state;
+	assert_int_equal(epoll_ctl(poll, EPOLL_CTL_ADD, descriptor, &event), 0);
+	event = (struct epoll_event){ 0 };
+	assert_int_equal(epoll_wait(poll, &event, 1, 0), 1);
+	got = wk_ticket_get(event.data.u64, &item_type);
+	assert_ptr_equal(got, item);
+	wk_release_many(item, 2);
+	assert_int_equal(epoll_wait(poll, &event, 1, 0), 1);
+	assert_nothing(event.data.u64, &item_type);
+	close(descriptor);
+	close(poll);
+}
+
 /* What was made stays good; nothing new is made. */
 static void test_shut_down(void **state)
 {
@@ -247,6 +270,7 @@ int main(void)
 		cmocka_unit_test(test_tickets_tell_nothing_about_each_other),
 		cmocka_unit_test(test_a_destructor_finds_nothing),
 		cmocka_unit_test(test_an_object_with_a_ticket_is_not_unique),
+		cmocka_unit_test(test_tickets_come_back_from_epoll),
 		cmocka_unit_test(test_shut_down),
 		cmocka_unit_test(test_the_accounts_balance),
 	};
