@@ -6,6 +6,8 @@
  */
 #include "runtime_fixture.h"
 
+#include <sched.h>
+
 #include "support/threads.h"
 
 #define THREADS 4u
@@ -243,7 +245,8 @@ static void *add_one(void *current, void *context, int *status)
 
 	(void)context;
 	(void)status;
-	atomic_fetch_add(&attempts, 1);
+	if (atomic_fetch_add(&attempts, 1) % 16 == 0)
+		sched_yield(); /* on a busy machine too, somebody comes between the load and the exchange */
 	next->canary = WHOLE;
 	next->number = item == NULL ? 1 : item->number + 1;
 	return next;
