@@ -150,6 +150,22 @@ WK_API void *wk_weakref_data(wk_weakref *ref);
 WK_API WK_MUST_USE void *wk_weakref_get(const wk_weakref *ref);
 
 /**
+ * wk_weakref_weak - the weak handle that a reference is made of
+ *
+ * For wk_weak_expired, wk_weak_refers_to, wk_weak_hash, wk_weak_type and wk_weak_peek: what can be asked without a
+ * strong reference. Of references of every kind.
+ *
+ * Ownership: borrows `ref`; the result is borrowed from it, wk_weak_retain to keep it.
+ * Threads:   any.
+ * Context:   anywhere; in the reference's own callback too.
+ * Progress:  wait-free.
+ * Ordering:  none.
+ * Errors:    NULL gives NULL.
+ * Like:      PyWeakref_IsDead, with wk_weak_expired; Weak::ptr_eq, with wk_weak_refers_to.
+ */
+WK_API wk_weak *wk_weakref_weak(const wk_weakref *ref);
+
+/**
  * wk_weakref_retain - own a reference once more
  *
  * Ownership: borrows `ref`; the result, the same pointer, is owned.

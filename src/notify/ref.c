@@ -262,6 +262,11 @@ void *wk_weakref_get(const wk_weakref *ref)
 	return ref->extra.get((wk_weakref *)(uintptr_t)ref, object);
 }
 
+wk_weak *wk_weakref_weak(const wk_weakref *ref)
+{
+	return ref == NULL ? NULL : (wk_weak *)wki_weakref_control(ref);
+}
+
 /* The function has returned, or has ended its thread. */
 static void ref_applied(void *object)
 {

@@ -80,6 +80,29 @@ static void test_get(void **state)
 	wk_weakref_release(ref);
 }
 
+/* What can be asked of it without holding the object. */
+static void test_weak_handle(void **state)
+{
+	struct person *person = person_new(&person_type, 1), *other = person_new(&person_type, 1);
+	wk_weakref *ref = ref_to(person, NULL);
+	wk_weak *weak = wk_weakref_weak(ref), *kept;
+
+	(void)state;
+	assert_false(wk_weak_expired(weak));
+	assert_true(wk_weak_refers_to(weak, person));
+	assert_false(wk_weak_refers_to(weak, other));
+	assert_ptr_equal(wk_weak_type(weak), &person_type);
+	assert_int_equal(wk_strong_count(person), 1);
+	wk_release(person);
+	assert_true(wk_weak_expired(weak));
+	kept = wk_weak_retain(weak);
+	wk_weakref_release(ref);
+	assert_true(wk_weak_expired(kept));
+	wk_weak_release(kept);
+	assert_null(wk_weakref_weak(NULL));
+	wk_release(other);
+}
+
 static void test_prompt_types_too(void **state)
 {
 	struct person *person = person_new(&prompt_type, 1), *got;
@@ -407,6 +430,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_get),
+		cmocka_unit_test(test_weak_handle),
 		cmocka_unit_test(test_prompt_types_too),
 		cmocka_unit_test(test_shared_reference),
 		cmocka_unit_test(test_data),
