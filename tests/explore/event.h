@@ -22,6 +22,11 @@ typedef uint64_t event_object;
 #define EVENT_PENDING (UINT64_C(2) << 56) /* of a retired block: how many read sections it waits for */
 #define EVENT_SECTION (UINT64_C(3) << 56) /* of a thread: is it inside a read section? */
 
+static inline event_object section_of(unsigned thread)
+{
+	return EVENT_SECTION | (thread + 1);
+}
+
 #define EVENT_USES 13
 
 struct event {

@@ -262,6 +262,39 @@ static void never_two(void)
 	EXPLORE_CHECK(atomic_load_relaxed(&world->word[0]) < 2);
 }
 
+/* A fork in front of any of so many steps, or behind the last. */
+static void step_on(intptr_t steps)
+{
+	for (; steps > 0; steps--)
+		(void)atomic_fetch_add_relaxed(&world->word[0], 1);
+}
+
+static uint64_t cut_short; /* a bit for each number of steps that a lost thread has done */
+
+static void fork_off(intptr_t unused)
+{
+	uint64_t before = atomic_load_relaxed(&world->word[1]);
+
+	(void)unused;
+	explore_fork(0);
+	EXPLORE_CHECK(before == 0);
+	cut_short |= UINT64_C(1) << atomic_load_relaxed(&world->word[0]);
+	EXPLORE_CHECK(atomic_load_relaxed(&world->word[0]) == 3 || explore_is_child());
+}
+
+static void fork_and_take(intptr_t unused)
+{
+	explore_fork(0);
+	take_out(unused);
+}
+
+static void finish_all_cut(void)
+{
+	finish();
+	if (cut_short == 0xf)
+		explore_fail("all four places have been seen");
+}
+
 #define BASIC .set_up = set_up, .finish = finish
 
 static const struct explore_scenario scenarios[] = {
@@ -275,6 +308,8 @@ static const struct explore_scenario scenarios[] = {
 	{ .name = "open read section", .thread = { { EXPLORE_DO(stay_inside, 0) } }, BASIC, .planted = "ended inside a read section" },
 	{ .name = "livelock", .thread = { { EXPLORE_DO(wait_for_other, 0) }, { EXPLORE_DO(add_carefully, 1) } }, BASIC, .planted = "livelock" },
 	{ .name = "broken invariant", .thread = { { EXPLORE_DO(add_carefully, 1), EXPLORE_DO(add_carefully, -1) }, { EXPLORE_DO(add_carefully, 1), EXPLORE_DO(add_carefully, -1) } }, BASIC, .invariant = never_two, .how = EXPLORE_EVERY, .planted = "check failed" },
+	{ .name = "a fork in front of each step", .thread = { { EXPLORE_DO(step_on, 3) }, { EXPLORE_DO(fork_off, 0) } }, .set_up = set_up, .finish = finish_all_cut, .planted = "all four places" },
+	{ .name = "a fork, and the lost one's section is over", .thread = { { EXPLORE_DO(look_in, 0) }, { EXPLORE_DO(fork_and_take, 0) } }, BASIC },
 	{ .name = "lost update, one preemption", .thread = { { EXPLORE_DO(add_carelessly, 1) }, { EXPLORE_DO(add_carelessly, 1) } }, .set_up = set_up, .finish = finish_sum, .how = EXPLORE_BOUNDED, .preemptions = 1, .planted = "check failed" },
 	{ .name = "lost update, no preemption", .thread = { { EXPLORE_DO(add_carelessly, 1) }, { EXPLORE_DO(add_carelessly, 1) } }, .set_up = set_up, .finish = finish_sum, .how = EXPLORE_BOUNDED, .preemptions = 0 },
 };

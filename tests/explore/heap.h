@@ -7,6 +7,8 @@
 #ifndef EXPLORE_HEAP_H
 #define EXPLORE_HEAP_H
 
+#include "event.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -22,6 +24,17 @@ struct block {
 	uint8_t waits_for; /* retired: threads in whose read section that happened, and still goes on */
 	void (*then)(void *block);
 };
+
+/* Objects of events. */
+static inline event_object life_of(const struct block *block)
+{
+	return (uintptr_t)block->base | EVENT_LIFE;
+}
+
+static inline event_object pending_of(const struct block *block)
+{
+	return (uintptr_t)block->base | EVENT_PENDING;
+}
 
 /* heap_reset - a new run: no blocks */
 void heap_reset(void);

@@ -38,6 +38,8 @@ static struct {
 	unsigned enabled;
 	enum phase phase;
 	bool checking; /* inside an invariant */
+	unsigned forking; /* whom the fork that comes next loses; EXPLORE_THREADS: none comes */
+	bool child;    /* a thread has vanished before its end */
 	enum machine_outcome outcome;
 	bool stepping; /* a step is under way */
 	struct event event;
@@ -76,29 +78,6 @@ void explore_fail(const char *format, ...)
 
 /* Steps */
 
-static uint64_t word_at(const volatile void *address)
-{
-	uint64_t word;
-
-	memcpy(&word, (const void *)((uintptr_t)address & ~(uintptr_t)7), sizeof(word));
-	return word;
-}
-
-static event_object life_of(const struct block *block)
-{
-	return (uintptr_t)block->base | EVENT_LIFE;
-}
-
-static event_object pending_of(const struct block *block)
-{
-	return (uintptr_t)block->base | EVENT_PENDING;
-}
-
-static event_object section_of(unsigned thread)
-{
-	return EVENT_SECTION | (thread + 1);
-}
-
 static void check_alive(const volatile void *address)
 {
 	const struct block *block = heap_find(address);
@@ -120,7 +99,7 @@ static void end_step(void)
 		return;
 	machine.stepping = false;
 	if (step->compare) {
-		step->after = word_at(step->address);
+		step->after = step_word(step->address);
 		if (step->after != step->before)
 			event_use(&machine.event, (uintptr_t)step->address, true);
 	}
@@ -135,6 +114,19 @@ static void end_step(void)
 	}
 }
 
+/*
+ * Who goes on if it is all the same. In front of a fork it is the thread that will be lost: the search learns from the
+ * steps that it has seen where the fork could have been, and would never see those.
+ */
+static unsigned preferred(void)
+{
+	unsigned lost = machine.forking;
+
+	if (machine.current == lost || (machine.enabled & 1u << lost) == 0)
+		return machine.current;
+	return lost;
+}
+
 static unsigned choose(bool contended)
 {
 	struct machine_run *run = machine.run;
@@ -143,7 +135,7 @@ static unsigned choose(bool contended)
 	if (run->steps == SEARCH_STEPS)
 		explore_fail("a run of %d steps has not ended: a livelock", SEARCH_STEPS);
 	if (run->script == NULL)
-		next = search_choose(machine.enabled, machine.current, contended);
+		next = search_choose(machine.enabled, preferred(), contended);
 	else if (run->steps < run->script_steps && (machine.enabled & 1u << run->script[run->steps]))
 		next = run->script[run->steps];
 	else
@@ -214,7 +206,7 @@ void wki_explore_access(const volatile void *address)
 	step_at("access", address);
 	event_use(&machine.event, (uintptr_t)address, false);
 	machine.step.compare = true;
-	machine.step.before = machine.step.after = word_at(address);
+	machine.step.before = machine.step.after = step_word(address);
 }
 
 void wki_explore_point(const char *place)
@@ -291,22 +283,16 @@ static bool waited_for(struct block *block, unsigned me)
 	return block->waits_for == 0;
 }
 
-void explore_read_unlock(void)
+/* The outermost read section of thread `me` has ended: what waited for it alone is freed. */
+static void section_over(unsigned me)
 {
 	struct block *ready[64], *block = NULL;
 	unsigned count = 0;
 
-	if (self()->sections == 0)
-		explore_fail("the end of a read section that did not begin");
-	if (self()->sections > 1 || alone()) {
-		self()->sections--;
-		return;
-	}
-	begin_step("unlock", NULL, search_contended(section_of(machine.current)));
-	self()->sections--;
-	event_use(&machine.event, section_of(machine.current), true);
+	machine.threads[me].sections = 0;
+	event_use(&machine.event, section_of(me), true);
 	while ((block = heap_each(block)) != NULL) {
-		if (!waited_for(block, machine.current))
+		if (!waited_for(block, me))
 			continue;
 		if (block->then == NULL) {
 			event_use(&machine.event, life_of(block), true);
@@ -319,6 +305,18 @@ void explore_read_unlock(void)
 	}
 	for (unsigned i = 0; i < count; i++)
 		ready[i]->then(ready[i]->base);
+}
+
+void explore_read_unlock(void)
+{
+	if (self()->sections == 0)
+		explore_fail("the end of a read section that did not begin");
+	if (self()->sections > 1 || alone()) {
+		self()->sections--;
+		return;
+	}
+	begin_step("unlock", NULL, search_contended(section_of(machine.current)));
+	section_over(machine.current);
 }
 
 void explore_retire(void *memory, void (*then)(void *block))
@@ -347,6 +345,26 @@ void explore_retire(void *memory, void (*then)(void *block))
 	}
 	event_use(&machine.event, life_of(block), true);
 	heap_free(block);
+}
+
+/* A fork. It conflicts with every step of the lost thread, so that it is tried in front of each of them. */
+
+bool explore_is_child(void)
+{
+	return machine.child;
+}
+
+void explore_fork(unsigned lost)
+{
+	machine.forking = lost;
+	begin_step("fork", NULL, true);
+	machine.event.overflow = true;
+	wki_generation++;
+	if ((machine.enabled & 1u << lost) == 0)
+		return;
+	machine.child = true;
+	machine.enabled &= ~(1u << lost);
+	section_over(lost);
 }
 
 /* A run */
@@ -387,7 +405,7 @@ static void check_leaks(void)
 	struct block *block = NULL;
 
 	while ((block = heap_each(block)) != NULL)
-		if (!block->freed)
+		if (!block->freed && !machine.child)
 			explore_fail("leak: %s#%u.%u", block->name, (unsigned)block->arena, (unsigned)block->number);
 }
 
@@ -454,6 +472,9 @@ enum machine_outcome machine_run(const struct explore_scenario *scenario, struct
 	machine.enabled = 0;
 	machine.stepping = false;
 	machine.checking = false;
+	machine.child = false;
+	machine.forking = EXPLORE_THREADS;
+	wki_generation = 0;
 	for (unsigned t = 0; t <= EXPLORE_THREADS; t++) {
 		machine.threads[t].operation = NULL;
 		machine.threads[t].place = NULL;

@@ -7,6 +7,7 @@
 #include "heap.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static struct {
 	const volatile void *address;
@@ -78,4 +79,12 @@ void step_print(const struct step *step)
 		printf(" %s%s%s", from, step->after == step->before ? "" : " -> ", step->after == step->before ? "" : to);
 	}
 	printf("%s%s\n", step->place == NULL ? "" : "  at ", step->place == NULL ? "" : step->place);
+}
+
+uint64_t step_word(const volatile void *address)
+{
+	uint64_t word;
+
+	memcpy(&word, (const void *)((uintptr_t)address & ~(uintptr_t)7), sizeof(word));
+	return word;
 }

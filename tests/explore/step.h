@@ -18,6 +18,8 @@ struct step {
 	uint64_t before, after;
 };
 
+/* step_word - the word around an address, which steps are compared by */
+uint64_t step_word(const volatile void *address);
 void step_print(const struct step *step);
 /* step_describe - an address, by its label, or by its block and what is in front of it there */
 void step_describe(char *text, size_t size, const volatile void *address);
