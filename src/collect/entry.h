@@ -164,7 +164,7 @@ static inline bool wki_entry_has_held(const struct wki_entry *entry)
 /* wki_entry_held - what the entry of a key dictionary holds: a word of held.h; 0: it is over */
 static inline uintptr_t wki_entry_held(const struct wki_entry *entry)
 {
-	/* ENT-8 acquire; pairs: ENT-9, HLD-1; weaker: a half-made value could be read; check: api/key_dict_race_test */
+	/* ENT-8 acquire; pairs: ENT-9, HLD-1; weaker: a half-made value could be read; check: explore/held, api/key_dict_race_test */
 	return atomic_load_acquire((wki_atomic_word *)(uintptr_t)&entry->key.object.held);
 }
 

@@ -170,13 +170,13 @@ void wki_held_stored(const struct wk_value_dict *dict, uintptr_t word)
 
 bool wki_held_swap(struct wki_entry *entry, uintptr_t *seen, uintptr_t word)
 {
-	/* HLD-1 acq_rel; pairs: ENT-8, ENT-9, HLD-1, HLD-2; weaker: a half-made value could be read, or given up before its last user is through; check: api/key_dict_race_test */
+	/* HLD-1 acq_rel; pairs: ENT-8, ENT-9, HLD-1, HLD-2; weaker: a half-made value could be read, or given up before its last user is through; check: explore/held, api/key_dict_race_test */
 	return atomic_cas_acq_rel(&entry->key.object.held, seen, word);
 }
 
 static uintptr_t held_take(struct wki_entry *entry)
 {
-	/* HLD-2 acq_rel; pairs: ENT-9, HLD-1; weaker: as HLD-1; check: api/key_dict_race_test */
+	/* HLD-2 acq_rel; pairs: ENT-9, HLD-1; weaker: as HLD-1; check: explore/held, api/key_dict_race_test */
 	return atomic_exchange_acq_rel(&entry->key.object.held, 0);
 }
 
@@ -313,6 +313,12 @@ void wki_held_over_rcu(struct wki_table *table, struct wki_entry *entry)
 		return; /* the key has died: whoever ends it counts */
 	wki_table_lost_rcu(table);
 	wki_control_unwatch_rcu(entry->control);
+}
+
+void wki_held_taken_rcu(struct wki_table *table, struct wki_entry *entry)
+{
+	if (wki_entry_held(entry) == 0)
+		wki_held_over_rcu(table, entry);
 }
 
 void wki_held_bury_rcu(const struct wk_value_dict *dict, struct wki_entry *entry, uintptr_t seen)

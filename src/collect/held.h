@@ -78,6 +78,12 @@ void *wki_held_hand_rcu(const struct wk_value_dict *dict, uintptr_t word);
 
 /* wki_held_over_rcu - the word of a live entry is 0, by the caller: end the entry */
 void wki_held_over_rcu(struct wki_table *table, struct wki_entry *entry);
+/*
+ * wki_held_taken_rcu - if somebody has taken the word: end the entry in his place, he may never come to that
+ *
+ * By whoever takes an entry out of its slot: one that is live and has none would outlive its table.
+ */
+void wki_held_taken_rcu(struct wki_table *table, struct wki_entry *entry);
 /* wki_held_bury_rcu - a weak value turned out to be dead: its entry ends, if nobody has ended it */
 void wki_held_bury_rcu(const struct wk_value_dict *dict, struct wki_entry *entry, uintptr_t seen);
 

@@ -142,7 +142,7 @@ static int store_meet_held_rcu(struct wki_store *store, struct wki_entry *there)
 	uintptr_t seen = wki_entry_held(there);
 
 	if (seen == 0) {
-		wki_held_over_rcu(&store->dict->table, there); /* whoever took it may never come to that */
+		wki_held_taken_rcu(&store->dict->table, there);
 		return STORE_NONE;
 	}
 	if (!wki_held_lives_rcu(store->dict, seen)) {
@@ -250,6 +250,8 @@ static int store_try_rcu(struct wki_store *store)
 	bool live = there != NULL && wki_entry_is_live_rcu(there);
 	int code = STORE_NONE;
 
+	if (there != NULL && !live && wki_entry_has_held(there))
+		wki_held_taken_rcu(&store->dict->table, there); /* it is about to leave its slot */
 	if (live && wki_entry_has_held(there)) {
 		code = store_meet_held_rcu(store, there);
 		live = false;

@@ -40,8 +40,10 @@ static bool value_take_held_rcu(struct wki_removal *removal, struct wki_entry *e
 
 	do {
 		held = (uintptr_t)wki_held_of_rcu(dict, entry, wki_held_living_rcu);
-		if (held == 0)
+		if (held == 0) {
+			wki_held_taken_rcu(&removal->dict->table, entry);
 			return false;
+		}
 		if (removal->only_held != NULL && !wki_held_is_rcu(dict, held, removal->only_held))
 			return false;
 	} while (!wki_held_swap(entry, &held, 0));
@@ -53,11 +55,16 @@ static bool value_take_held_rcu(struct wki_removal *removal, struct wki_entry *e
 	return true;
 }
 
-/* A key that is wanted must be held before its entry is taken; one that then is not goes by `owned`. */
+/*
+ * A key that is wanted must be held before its entry is taken; one that then is not goes by `owned`, and the entry is
+ * met again. So it is not asked for where nothing is to be had: whoever ends such an entry may be stopped.
+ */
 static bool value_end_held_rcu(struct wki_removal *removal, struct wki_entry *entry)
 {
 	bool taken;
 
+	if (removal->wants_key && wki_held_of_rcu(removal->dict, entry, wki_held_living_rcu) == NULL)
+		return false;
 	if (removal->wants_key)
 		removal->key = wki_control_upgrade(entry->control);
 	if (removal->wants_key && removal->key == NULL)

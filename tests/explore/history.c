@@ -106,6 +106,8 @@ static bool apply(struct state *state, const struct operation *operation)
 		return true;
 	case HISTORY_PEEK:
 		return operation->result == live;
+	case HISTORY_HAS:
+		return operation->result == (live != HISTORY_NONE);
 	case HISTORY_RELEASE:
 	default:
 		if (state->references[operation->object] == 0)
@@ -178,7 +180,7 @@ bool history_explained(const uint8_t map[HISTORY_KEYS])
 
 void history_print(void)
 {
-	static const char *const names[] = { "set", "insert", "remove", "get", "peek", "release" };
+	static const char *const names[] = { "set", "insert", "remove", "get", "peek", "has", "release" };
 
 	for (unsigned t = 0; t < EXPLORE_THREADS; t++)
 		for (unsigned i = 0; i < counts[t]; i++)

@@ -21,6 +21,7 @@ enum history_kind {
 	HISTORY_REMOVE,  /* result: 1 somebody lived there */
 	HISTORY_GET,     /* result: the object, one reference more, or NONE */
 	HISTORY_PEEK,    /* result: the object, or NONE */
+	HISTORY_HAS,     /* result: 1 somebody lives there */
 	HISTORY_RELEASE, /* of the object: one reference less */
 };
 

@@ -1,0 +1,61 @@
+/*
+ * held_library.h - the library's files on held_world.h, with a planted bug where one is called for
+ */
+#ifndef EXPLORE_HELD_LIBRARY_H
+#define EXPLORE_HELD_LIBRARY_H
+
+#include "held_absent.h"
+
+static bool planted_end(struct wki_entry *entry)
+{
+	return wki_entry_end(entry) || bug == WORD_ALONE;
+}
+
+static bool planted_hold(struct wki_entry *entry)
+{
+	return bug == ENTRY_NOT_HELD || wki_entry_hold(entry);
+}
+
+static bool planted_move(struct wki_watch *watch, enum wki_watch_state from, enum wki_watch_state to)
+{
+	return wki_watch_move(watch, from, to) || bug == FORGOTTEN_BY_LOOK;
+}
+
+#define wki_entry_end planted_end
+#define wki_entry_hold planted_hold
+#define wki_watch_move planted_move
+#include "collect/held.c"
+#undef wki_entry_end
+#undef wki_entry_hold
+#undef wki_watch_move
+#include "collect/entry.c"
+
+static bool planted_is_live(const struct wki_entry *entry)
+{
+	if (bug == STATE_ALONE)
+		return wki_entry_state_is_live(entry) && !wki_count_is_dead(&entry->control->count);
+	return wki_entry_is_live_rcu(entry);
+}
+
+static bool planted_swap(struct wki_entry *entry, uintptr_t *seen, uintptr_t word)
+{
+	if (bug != TAKEN_BY_LOOK)
+		return wki_held_swap(entry, seen, word);
+	atomic_store_release(&entry->key.object.held, word);
+	return true;
+}
+
+static void planted_taken(struct wki_table *table, struct wki_entry *entry)
+{
+	if (bug != TAKEN_AND_LEFT)
+		wki_held_taken_rcu(table, entry);
+}
+
+#define wki_held_taken_rcu planted_taken
+#define wki_entry_is_live_rcu planted_is_live
+#define wki_held_swap planted_swap
+#include "collect/key_dict.c"
+#include "collect/value_store.c"
+#include "collect/values.c"
+
+#endif
