@@ -105,8 +105,7 @@ void explore_retire(void *block, void (*then)(void *block));
  * explore_fork - from here on the caller is alone, in the child of a fork: thread `lost` vanishes where it stands
  *
  * It may stand in front of any of its steps. Its read sections are over, and the generation (base/generation.h) is the
- * next one. What it owned nobody owns: memory is not missed at the end of such a run. explore_is_child: there was one,
- * and it has cut the other thread short.
+ * next one. What it owned nobody owns: memory is not missed at the end of such a run. explore_is_child: is this one?
  */
 void explore_fork(unsigned lost);
 bool explore_is_child(void);

@@ -39,7 +39,7 @@ static struct {
 	enum phase phase;
 	bool checking; /* inside an invariant */
 	unsigned forking; /* whom the fork that comes next loses; EXPLORE_THREADS: none comes */
-	bool child;    /* a thread has vanished before its end */
+	bool child;    /* there was a fork */
 	enum machine_outcome outcome;
 	bool stepping; /* a step is under way */
 	struct event event;
@@ -360,9 +360,9 @@ void explore_fork(unsigned lost)
 	begin_step("fork", NULL, true);
 	machine.event.overflow = true;
 	wki_generation++;
+	machine.child = true;
 	if ((machine.enabled & 1u << lost) == 0)
 		return;
-	machine.child = true;
 	machine.enabled &= ~(1u << lost);
 	section_over(lost);
 }

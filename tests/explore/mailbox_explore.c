@@ -9,7 +9,7 @@
 #include "explorer.h"
 #include "reclaim/mailbox.h"
 
-enum bug { NO_BUG, PUSH_BY_STORE, TAKE_BY_STORE, PUSH_WHEN_CLOSED, NOT_TURNED, CLOSE_FORGETS };
+enum bug { NO_BUG, PUSH_BY_STORE, TAKE_BY_STORE, PUSH_WHEN_CLOSED, NOT_TURNED, CLOSE_FORGETS, NOT_LEFT };
 
 struct letter {
 	struct wki_link link;
@@ -119,6 +119,18 @@ static void close_box(intptr_t unused)
 	EXPLORE_CHECK(wki_mailbox_is_empty(&world->box));
 }
 
+/* The child of a fork: what was mailed is the parent's, and so are those who were to be woken for it. */
+static void fork_off(intptr_t unused)
+{
+	(void)unused;
+	explore_fork(0);
+	if (bug != NOT_LEFT)
+		(void)wki_mailbox_leave(&world->box);
+	batches = taken[0] = 0;
+	atomic_store_relaxed(&world->wakes, 0);
+	atomic_store_relaxed(&world->sent[0], 0);
+}
+
 static void set_up(intptr_t planted)
 {
 	bug = (enum bug)planted;
@@ -146,6 +158,7 @@ static void finish(void)
 #define SEND(i) EXPLORE_DO(send, i)
 #define TAKE EXPLORE_DO(take, 0)
 #define CLOSE EXPLORE_DO(close_box, 0)
+#define FORK EXPLORE_DO(fork_off, 0)
 #define WITH(planted) .set_up = set_up, .argument = (planted), .finish = finish
 
 static const struct explore_scenario scenarios[] = {
@@ -154,6 +167,9 @@ static const struct explore_scenario scenarios[] = {
 	{ .name = "two producers", .thread = { { SEND(0), SEND(1), SEND(2), SEND(3) }, { SEND(0), SEND(1), SEND(2), SEND(3) } }, WITH(NO_BUG) },
 	{ .name = "three: push, push, take, close", .thread = { { SEND(0), SEND(1) }, { SEND(0), SEND(1) }, { TAKE, CLOSE } }, WITH(NO_BUG) },
 	{ .name = "four: three producers, take, close", .thread = { { SEND(0) }, { SEND(0) }, { SEND(0) }, { TAKE, CLOSE } }, WITH(NO_BUG) },
+	{ .name = "fork: lost in a push", .thread = { { SEND(0), SEND(1) }, { FORK, SEND(0), TAKE, SEND(1) } }, WITH(NO_BUG) },
+	{ .name = "fork: lost in a take", .thread = { { SEND(0), TAKE }, { FORK, SEND(0), TAKE, CLOSE } }, WITH(NO_BUG) },
+	{ .name = "planted: the parent's mail is not left", .thread = { { SEND(0) }, { FORK, SEND(0), TAKE } }, WITH(NOT_LEFT), .planted = "check failed" },
 	{ .name = "planted: pushed by a store", .thread = { { SEND(0) }, { SEND(0) } }, WITH(PUSH_BY_STORE), .planted = "check failed" },
 	{ .name = "planted: taken by a store", .thread = { { SEND(0) }, { TAKE } }, WITH(TAKE_BY_STORE), .planted = "check failed" },
 	{ .name = "planted: pushed when closed", .thread = { { SEND(0) }, { CLOSE } }, WITH(PUSH_WHEN_CLOSED), .planted = "check failed" },

@@ -56,7 +56,15 @@ static const struct explore_scenario scenarios[] = {
 	/* The end of a container. */
 	{ .name = "destroy, death", .thread = { { INSERT(0, 1), DESTROY }, { RELEASE(0), RELEASE(2) } }, WITH(.contents = { HAS(0, 0), HAS(1, 2) }) },
 	{ .name = "destroy in mid-migration, death", .thread = { { START(1), INSERT(0, 1), DESTROY }, { RELEASE(0), RELEASE(2) } }, WITH(.contents = { HAS(0, 0), HAS(1, 2) }) },
+	/* The child of a fork: the mover is lost. */
+	{ .name = "fork: grow, get and set", .thread = { { START(1), HELP(1) }, { FORK, GET(0), SET(0, 1), INSERT(4, 2), GET(0) } }, WITH(.contents = { HAS(0, 0), HAS(1, NONE) }) },
+	{ .name = "fork: grow, set without helping", .thread = { { START(1), HELP(1) }, { FORK, SET(0, 1), REMOVE(0), RELEASE(0) } }, WITH(.contents = { HAS(0, 0), HAS(2, 2) }, .lazy = true) },
+	{ .name = "fork: two units, remove and move on", .thread = { { HELP(2) }, { FORK, REMOVE(0), INSERT(0, 1), HELP(2), GET(4) } }, WITH(.bits = 1, .migration = 3, .contents = { HAS(0, 0), HAS(4, 2) }) },
+	{ .name = "fork: grow with an overflow bucket, append", .thread = { { START(1), HELP(1) }, { FORK, INSERT(1, 1), GET(0), GET(2) } }, WITH(.contents = { HAS(0, 0), HAS(2, 2), HAS(6, 2) }) },
+	{ .name = "fork: end in mid-migration", .thread = { { START(1), HELP(1) }, { FORK, DESTROY, RELEASE(0) } }, WITH(.contents = { HAS(0, 0), HAS(1, 1) }) },
 	/* Planted bugs. */
+	{ .name = "planted: fork, authority has passed too early", .thread = { { HELP(1) }, { FORK, GET(0) } }, WITH(.contents = { HAS(0, 0) }, .migration = 2, .bug = PASSES_UNMOVED), .planted = "check failed" },
+	{ .name = "planted: fork, drained twice", .thread = { { START(1), HELP(1) }, { FORK, DESTROY } }, WITH(.contents = { HAS(0, 0) }, .bug = DRAINS_TWICE), .planted = "freed" },
 	{ .name = "planted: a dead entry is absence", .thread = { { REMOVE(0) }, { SET(0, 1) } }, WITH(.contents = { HAS(0, 0) }, .bug = NEVER_LOOKS_AGAIN), .planted = "no order" },
 	{ .name = "planted: a dead entry is absence in mid-migration", .thread = { { GET(0) }, { HELP(1), SET(0, 1) } }, WITH(.contents = { HAS(0, 0) }, .migration = 2, .bug = NEVER_LOOKS_AGAIN), .planted = "no order" },
 	{ .name = "planted: NEXT is not frozen", .thread = { { INSERT(1, 1) }, { START(1), HELP(1) } }, WITH(.contents = { HAS(0, 0), HAS(2, 2) }, .lazy = true, .bug = FORGETS_NEXT), .planted = "livelock" },

@@ -184,6 +184,13 @@ static inline void help(intptr_t units)
 	}
 }
 
+/* The child of a fork: a mover has been lost, wherever it was. */
+static inline void fork_off(intptr_t unused)
+{
+	(void)unused;
+	explore_fork(0);
+}
+
 /* The end of the container, when nobody is in a call on it; objects may die meanwhile. */
 
 static void end_entry(struct wki_array *array, struct wki_entry *entry)
@@ -196,6 +203,18 @@ static void end_entry(struct wki_array *array, struct wki_entry *entry)
 	drop_hold(entry);
 }
 
+/* A mover was lost in the middle of its unit: what it has published is still in the array in front. */
+static bool is_awaiting(const struct wki_array *array, size_t bucket)
+{
+	const struct wki_array *before = wki_slots_current(&table->root);
+
+	if (before == array || config->bug == DRAINS_TWICE)
+		return false;
+	while (wki_slots_next(before) != array)
+		before = wki_slots_next(before);
+	return !wki_slots_is_moved(before, array, bucket >> (wki_unit_shift(before, array) - array->shift));
+}
+
 static void each_entry(struct wki_array *array, void (*visit)(struct wki_array *array, struct wki_entry *entry))
 {
 	struct wki_array *next = wki_slots_next(array);
@@ -204,6 +223,8 @@ static void each_entry(struct wki_array *array, void (*visit)(struct wki_array *
 	for (size_t i = 0; i < wki_slots_buckets(array); i++) {
 		if (next != NULL && wki_slots_is_moved(array, next, i >> (wki_unit_shift(array, next) - array->shift)))
 			continue; /* its entries are in the next array */
+		if (is_awaiting(array, i))
+			continue;
 		for (bucket = &array->buckets[i]; bucket != NULL; bucket = wki_word_bucket(wki_slots_load(&bucket->next)))
 			for (unsigned k = 0; k < WKI_BUCKET_SLOTS; k++)
 				if (wki_word_entry(wki_slots_load(&bucket->slot[k])) != NULL)
@@ -331,6 +352,7 @@ static void finish(void)
 #define RELEASE(object) EXPLORE_DO(release, object)
 #define START(bits) EXPLORE_DO(start, bits)
 #define HELP(units) EXPLORE_DO(help, units)
+#define FORK EXPLORE_DO(fork_off, 0)
 #define DESTROY EXPLORE_DO(destroy, 0)
 #define WITH(...) .set_up = set_up, .argument = (intptr_t)&(const struct config){ __VA_ARGS__ }, .finish = finish
 #define HAS(key, object) { 1, key, object }

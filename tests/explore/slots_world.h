@@ -39,6 +39,7 @@ enum bug {
 	FLIGHT_LEFT_BEHIND,  /* a mover drops a pending flight */
 	REUSES_DEAD,         /* equal: who found a live entry takes its slot when it has died since */
 	SAME_WHEN_DEAD,      /* equal: dead entries are compared, and taken for absence */
+	DRAINS_TWICE,        /* the end of the container visits what a lost mover has published */
 };
 
 /* What a scenario starts from. */

@@ -25,6 +25,8 @@ enum bug {
 	MANY_PRUNERS,         /* a prune does not exclude another */
 	PRUNED_BY_FORCE,      /* the head is stored to, whatever was pushed meanwhile */
 	ENTRY_FREED,          /* the last hold frees an entry at once */
+	NO_GENERATION,        /* a prune's claim outlives a fork */
+	PUSH_LEFT,            /* an insert that a fork cut short is not finished */
 };
 
 struct object {
@@ -183,7 +185,8 @@ static void prune_badly(wki_watch_head *head)
 
 static void prune(struct object *object)
 {
-	if (bug == NO_BUG || bug == NO_SECTION || bug == LIST_NOT_TAKEN || bug == LATE_SECTION || bug == RETIRED_BEFORE_FIRED)
+	if (bug == NO_BUG || bug == NO_SECTION || bug == LIST_NOT_TAKEN || bug == LATE_SECTION || bug == RETIRED_BEFORE_FIRED ||
+	    bug >= NO_GENERATION)
 		wki_watch_prune(&object->watches, &object->count.meta, leave);
 	else
 		prune_badly(&object->watches);
@@ -268,6 +271,37 @@ static void destroy_container(intptr_t unused)
 	world->container = NULL;
 }
 
+/* The child of a fork: the other thread is no more, and its reference to the object ours. */
+
+static void fork_off(intptr_t unused)
+{
+	struct entry *entry;
+
+	(void)unused;
+	explore_fork(0);
+	if (bug == NO_GENERATION)
+		wki_generation = 0;
+	for (unsigned i = 0; i < ENTRIES && bug != PUSH_LEFT; i++) {
+		entry = atomic_load_acquire(&world->slot[i]);
+		if (entry != NULL && wki_watch_state(&entry->watch) == WKI_WATCH_LIVE &&
+		    !wki_watch_is_listed(&world->object->watches, &entry->watch))
+			wki_watch_push(&world->object->watches, &entry->watch);
+	}
+}
+
+/* Nobody else is there: whatever litter the lost thread has left, this prune takes. */
+static void prune_all(intptr_t unused)
+{
+	struct wki_watch *watch;
+
+	(void)unused;
+	explore_read_lock();
+	prune(world->object);
+	for (watch = wki_watch_first(&world->object->watches); watch != NULL; watch = wki_watch_next(watch))
+		EXPLORE_CHECK(wki_watch_state(watch) != WKI_WATCH_REMOVED);
+	explore_read_unlock();
+}
+
 /* The set-up: so many entries and strong references; which removal from now on makes a prune due (0: none). */
 
 #define WORLD(entries, strong, due, planted) ((entries) + 10 * (strong) + 100 * (due) + 1000 * (planted))
@@ -297,14 +331,14 @@ static void finish(void)
 	for (unsigned i = 0; i < ENTRIES; i++) {
 		uint64_t removed = atomic_load_relaxed(&world->removed[i]), fires = atomic_load_relaxed(&world->fired[i]);
 
-		EXPLORE_CHECK(removed + fires == atomic_load_relaxed(&world->left[i]));
+		EXPLORE_CHECK(explore_is_child() || removed + fires == atomic_load_relaxed(&world->left[i]));
 		EXPLORE_CHECK(removed + fires <= 1);
 		entry = atomic_load_relaxed(&world->slot[i]);
 		if (entry != NULL)
 			drop_hold(entry);
 	}
 	if (world->container != NULL) {
-		EXPLORE_CHECK(atomic_load_relaxed(&world->container->len) == 0);
+		EXPLORE_CHECK(explore_is_child() || atomic_load_relaxed(&world->container->len) == 0);
 		explore_free(world->container);
 	}
 	explore_free(world);
@@ -323,6 +357,8 @@ static void invariant(void)
 #define TAKE(i) EXPLORE_DO(take_out, i)
 #define RELEASE EXPLORE_DO(release, 0)
 #define DESTROY EXPLORE_DO(destroy_container, 0)
+#define FORK EXPLORE_DO(fork_off, 0)
+#define PRUNE EXPLORE_DO(prune_all, 0)
 #define IN(entries, strong, due) .set_up = set_up, .argument = WORLD(entries, strong, due, NO_BUG), .finish = finish, .invariant = invariant
 #define PLANTED(how, entries, strong, due, message) \
 	.set_up = set_up, .argument = WORLD(entries, strong, due, how), .finish = finish, .planted = (message)
@@ -339,6 +375,12 @@ static const struct explore_scenario scenarios[] = {
 	{ .name = "three: two prune, one ends", .thread = { { RELEASE }, { REMOVE(0) }, { REMOVE(1) } }, IN(2, 1, 1) },
 	{ .name = "three: death, removal, destruction", .thread = { { RELEASE }, { REMOVE(0) }, { DESTROY } }, IN(1, 1, 1) },
 	{ .name = "three: two take out, one pushes and ends", .thread = { { INSERT(2), RELEASE }, { TAKE(0) }, { TAKE(1) } }, IN(2, 1, 1), .deep = true },
+	{ .name = "fork: lost in a prune, prune and death", .thread = { { REMOVE(0) }, { FORK, PRUNE, RELEASE } }, IN(2, 1, 1) },
+	{ .name = "fork: lost in a prune, insert, prune and death", .thread = { { REMOVE(1), TAKE(0) }, { FORK, INSERT(2), PRUNE, RELEASE } }, IN(2, 1, 1) },
+	{ .name = "fork: lost in a prune, removal, destruction, death", .thread = { { REMOVE(0) }, { FORK, REMOVE(1), PRUNE, DESTROY, RELEASE } }, IN(2, 1, 1) },
+	{ .name = "fork: lost in an insert, death, look", .thread = { { INSERT(1) }, { FORK, RELEASE, REMOVE(1), REMOVE(0) } }, IN(1, 1, 1) },
+	{ .name = "planted: a claim without the generation", .thread = { { REMOVE(0) }, { FORK, PRUNE } }, PLANTED(NO_GENERATION, 2, 1, 1, "WKI_WATCH_REMOVED") },
+	{ .name = "planted: an insert that was cut short is left", .thread = { { INSERT(1) }, { FORK, RELEASE, REMOVE(1) } }, PLANTED(PUSH_LEFT, 1, 1, 1, "freed") },
 	{ .name = "planted: removed by a store", .thread = { { RELEASE }, { REMOVE(0) } }, PLANTED(REMOVE_BY_STORE, 1, 1, 0, "check failed") },
 	{ .name = "planted: retired by a look", .thread = { { RELEASE }, { REMOVE(0) } }, PLANTED(RETIRE_BY_LOOK, 2, 1, 1, "check failed") },
 	{ .name = "planted: list not taken", .thread = { { RELEASE }, { TAKE(1), DESTROY } }, PLANTED(LIST_NOT_TAKEN, 2, 1, 2, "freed") },
