@@ -157,7 +157,7 @@ static void store_full(struct stress_worker *worker, wk_cell *cell)
 {
 	struct item *fresh = item_new(worker, true);
 
-	if (stress_is_broken(BROKEN_CLEAR) && stress_one_in(worker, 64))
+	if (stress_is_broken(BROKEN_CLEAR) && stress_one_in(worker, 4))
 		wk_cell_clear(cell);
 	if (stress_one_in(worker, 2)) {
 		wk_cell_give(cell, fresh);

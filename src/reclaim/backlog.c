@@ -15,7 +15,10 @@
 /* Bytes that a thread gathers at most before it tells. */
 #define BACKLOG_NOTE_BYTES ((int64_t)256 << 10)
 
-static struct wki_backlog_marks backlog_marks = {
+/* As in struct wki_backlog_marks. A constructor that was stopped on its way here may see the next start set them. */
+static struct {
+	wki_atomic_u64 soft_objects, soft_bytes, hard_objects, hard_bytes, throttle_ns;
+} backlog_marks = {
 	.soft_objects = UINT64_C(1) << 20,
 	.soft_bytes = UINT64_C(64) << 20,
 	.hard_objects = UINT64_MAX,
@@ -27,9 +30,25 @@ static struct {
 	wki_atomic_u64 bytes, dying, peak, throttled;
 } backlog;
 
+static void backlog_set(wki_atomic_u64 *mark, uint64_t value)
+{
+	/* BKL-30 relaxed; pairs: none; weaker: not possible; check: stress/restart_stress (each mark stands for itself) */
+	atomic_store_relaxed(mark, value);
+}
+
+static uint64_t backlog_mark(wki_atomic_u64 *mark)
+{
+	/* BKL-31 relaxed; pairs: none; weaker: not possible; check: as BKL-30 */
+	return atomic_load_relaxed(mark);
+}
+
 void wki_backlog_set_marks(const struct wki_backlog_marks *marks)
 {
-	backlog_marks = *marks;
+	backlog_set(&backlog_marks.soft_objects, marks->soft_objects);
+	backlog_set(&backlog_marks.soft_bytes, marks->soft_bytes);
+	backlog_set(&backlog_marks.hard_objects, marks->hard_objects);
+	backlog_set(&backlog_marks.hard_bytes, marks->hard_bytes);
+	backlog_set(&backlog_marks.throttle_ns, marks->throttle_ns);
 }
 
 void wki_backlog_add(int64_t objects, int64_t bytes)
@@ -152,18 +171,18 @@ static bool backlog_may_wait(void)
 {
 	const struct wki_thread *thread = wki_thread_if_any();
 
-	return backlog_marks.throttle_ns != 0 && wki_service_has_threads() && !wki_thread_in_callback() &&
+	return backlog_mark(&backlog_marks.throttle_ns) != 0 && wki_service_has_threads() && !wki_thread_in_callback() &&
 	       (thread == NULL || wki_thread_use(thread) != WKI_THREAD_RECLAIMER) && !wki_read_ongoing();
 }
 
 static bool backlog_above_soft(const struct wki_backlog_figures *figures)
 {
-	return figures->objects > backlog_marks.soft_objects || figures->bytes > backlog_marks.soft_bytes;
+	return figures->objects > backlog_mark(&backlog_marks.soft_objects) || figures->bytes > backlog_mark(&backlog_marks.soft_bytes);
 }
 
 static bool backlog_above_hard(const struct wki_backlog_figures *figures)
 {
-	return figures->objects > backlog_marks.hard_objects || figures->bytes > backlog_marks.hard_bytes;
+	return figures->objects > backlog_mark(&backlog_marks.hard_objects) || figures->bytes > backlog_mark(&backlog_marks.hard_bytes);
 }
 
 bool wki_backlog_brake(void)
@@ -179,7 +198,7 @@ bool wki_backlog_brake(void)
 	if (backlog_above_soft(&figures) && backlog_may_wait()) {
 		/* BKL-11 relaxed; pairs: none; weaker: not possible; check: as BKL-1 */
 		(void)atomic_fetch_add_relaxed(&backlog.throttled, 1);
-		(void)wki_grace_wait(wki_grace_ticket(), wki_deadline_after(backlog_marks.throttle_ns));
+		(void)wki_grace_wait(wki_grace_ticket(), wki_deadline_after(backlog_mark(&backlog_marks.throttle_ns)));
 	}
 	return !backlog_above_hard(&figures);
 }

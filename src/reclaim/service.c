@@ -27,22 +27,53 @@ static wki_atomic_u32 service_begun;   /* how, the last time; 0: never */
 #define SERVICE_BEGUN_WITH_THREADS 1u
 #define SERVICE_BEGUN_POLLED 2u
 
+/*
+ * The error hook: two words that belong together. A start sets them while somebody may be reporting; it makes the version
+ * odd meanwhile. One start at a time.
+ */
+typedef void service_on_error(void *context, int status, const char *type_name, const char *message);
 static struct {
-	void (*on_error)(void *context, int status, const char *type_name, const char *message);
-	void *context;
+	wki_atomic_u32 version;
+	WKI_ATOMIC_POINTER(service_on_error) on_error;
+	WKI_ATOMIC_POINTER(void) context;
 } service_hook;
 
-void wki_service_set_error_hook(void (*on_error)(void *context, int status, const char *type_name, const char *message),
-				void *context)
+void wki_service_set_error_hook(service_on_error *on_error, void *context)
 {
-	service_hook.on_error = on_error;
-	service_hook.context = context;
+	/* SVC-20 relaxed; pairs: none; weaker: not possible; check: stress/restart_stress (one writer) */
+	uint32_t version = atomic_load_relaxed(&service_hook.version);
+
+	/* SVC-21 relaxed; pairs: none; weaker: not possible, SVC-22 and SVC-23 carry it; check: stress/restart_stress */
+	atomic_store_relaxed(&service_hook.version, version + 1);
+	/* SVC-22 release; pairs: SVC-26; weaker: a new hook could be read under the old version; check: stress/restart_stress */
+	atomic_store_release(&service_hook.on_error, on_error);
+	/* SVC-23 release; pairs: SVC-27; weaker: as SVC-22; check: stress/restart_stress */
+	atomic_store_release(&service_hook.context, context);
+	/* SVC-24 release; pairs: SVC-25; weaker: half a hook could be read under the new version; check: stress/restart_stress */
+	atomic_store_release(&service_hook.version, version + 2);
+}
+
+/* False: it is being set just now. */
+static bool service_read_hook(service_on_error **on_error, void **context)
+{
+	/* SVC-25 acquire; pairs: SVC-24; weaker: as SVC-24; check: stress/restart_stress */
+	uint32_t version = atomic_load_acquire(&service_hook.version);
+
+	/* SVC-26 acquire; pairs: SVC-22; weaker: as SVC-22; check: stress/restart_stress */
+	*on_error = atomic_load_acquire(&service_hook.on_error);
+	/* SVC-27 acquire; pairs: SVC-23; weaker: as SVC-22; check: stress/restart_stress */
+	*context = atomic_load_acquire(&service_hook.context);
+	/* SVC-28 relaxed; pairs: none; weaker: not possible; check: stress/restart_stress (SVC-26 and SVC-27 come first) */
+	return version % 2 == 0 && atomic_load_relaxed(&service_hook.version) == version;
 }
 
 void wki_report_error(int status, const char *type_name, const char *message)
 {
-	if (service_hook.on_error != NULL)
-		service_hook.on_error(service_hook.context, status, type_name, message);
+	service_on_error *on_error;
+	void *context;
+
+	if (service_read_hook(&on_error, &context) && on_error != NULL)
+		on_error(context, status, type_name, message);
 	else
 		fprintf(stderr, "weakref: %s: %s\n", type_name, message);
 }
