@@ -26,17 +26,10 @@ bool wki_memory_is_malloc(void)
 /* Defined by the runtimes of LeakSanitizer, which AddressSanitizer has too, and of ThreadSanitizer. */
 extern void __lsan_do_leak_check(void) __attribute__((weak));
 extern void __tsan_init(void) __attribute__((weak));
-extern void __lsan_ignore_object(const void *memory) __attribute__((weak));
 
 bool wki_memory_is_pooled(void)
 {
 	return runtime_allocator == NULL && __lsan_do_leak_check == NULL && __tsan_init == NULL;
-}
-
-void wki_memory_hide(const void *memory)
-{
-	if (WKI_CHECK_LEVEL < 2 && __lsan_ignore_object != NULL)
-		__lsan_ignore_object(memory);
 }
 
 bool wki_memory_is(const wk_allocator *allocator)

@@ -30,12 +30,6 @@ bool wki_memory_is_malloc(void);
  */
 bool wki_memory_is_pooled(void);
 
-/*
- * wki_memory_hide - pointers to this block carry tags that LeakSanitizer does not see through: it is to take the block,
- * and what it leads to, for reachable. Not in builds that test the library: there a lost block is to be found.
- */
-void wki_memory_hide(const void *memory);
-
 /* wki_memory_is - `allocator` is the one in use */
 bool wki_memory_is(const wk_allocator *allocator);
 

@@ -67,11 +67,7 @@ static size_t entry_bytes(const struct wki_entry *entry)
 
 void *wki_entry_allocate(const wk_allocator *allocator, size_t size)
 {
-	void *memory = allocator != NULL ? wki_allocate(allocator, size, WKI_ALIGNMENT) : wki_cache_allocate(size);
-
-	if (memory != NULL && unlikely(!wki_memory_is_pooled()))
-		wki_memory_hide(memory);
-	return memory;
+	return allocator != NULL ? wki_allocate(allocator, size, WKI_ALIGNMENT) : wki_cache_allocate(size);
 }
 
 void wki_entry_deallocate(const wk_allocator *allocator, void *memory, size_t size)
