@@ -6,7 +6,8 @@
  * wk_runtime_start, never by a release. In WK_THREAD_NONE there are none: the program calls wk_runtime_poll.
  *
  * The end of a program that wants its accounts balanced: stop its own threads, close its queues, release its
- * containers and objects, wk_runtime_shutdown. A program that simply exits need not call anything.
+ * containers and objects, wk_runtime_shutdown. A program that simply exits need not call anything; but LeakSanitizer
+ * does not see through the tags in a container's slots, and takes the entries of one that is alive at exit for lost.
  */
 #ifndef WEAKREF_RUNTIME_H
 #define WEAKREF_RUNTIME_H

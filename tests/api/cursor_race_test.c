@@ -175,7 +175,7 @@ static void body(void *context, unsigned thread)
 		change(world, thread - WALKERS);
 		return;
 	}
-	for (unsigned i = 0; i < TOURS; i++) {
+	for (unsigned i = 0; i < TOURS || atomic_load(&world->came) == 0; i++) { /* until there has been a change to meet */
 		if (world->set != NULL && i % 2 == 0)
 			tour_peeking(world);
 		else
