@@ -489,8 +489,11 @@ static void fork_beside_a_shutdown(void)
 	pthread_join(thread, NULL);
 }
 
+static _Atomic bool barrier_begins; /* its thread has started: one that is starting holds a sanitizer's locks */
+
 static void *barrier_main(void *unused)
 {
+	atomic_store(&barrier_begins, true);
 	child_check(wk_barrier(PATIENCE) == WK_OK);
 	return unused;
 }
@@ -509,6 +512,8 @@ static void fork_beside_a_barrier(void)
 	start(WK_FORK_AUTOMATIC, WK_THREAD_OWN);
 	stop_runner();
 	child_check(pthread_create(&thread, NULL, barrier_main, NULL) == 0);
+	while (!atomic_load(&barrier_begins))
+		sched_yield();
 	child_check(forks_run(barrier_child, NULL));
 	steps_reach(&steps, RUNNER_MAY_GO);
 	pthread_join(thread, NULL);

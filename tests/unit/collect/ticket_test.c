@@ -205,12 +205,12 @@ static void settle_asking(void *unused)
 static bool asked_in_vain(void *unused)
 {
 	(void)unused;
-	return asking.lost > 10;
+	return asking.lost > 2;
 }
 
 static void test_first_askers(void **state)
 {
-	const struct race race = { 4, 500, prepare_asking, act_ask, settle_asking, asked_in_vain };
+	const struct race race = { 4, 20000, prepare_asking, act_ask, settle_asking, asked_in_vain };
 
 	(void)state;
 	drain();
