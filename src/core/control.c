@@ -359,9 +359,22 @@ static bool control_decide(struct wki_control *control, uint64_t before)
 	return won;
 }
 
+/*
+ * What goes to the runner is mailed before the section ends: a barrier that begins between the death and the mail waits
+ * for the section first.
+ */
 static __attribute__((noinline)) void control_decide_and_retire(struct wki_control *control, uint64_t before)
 {
-	if (control_decide(control, before))
+	bool won, mailed;
+
+	wki_read_lock();
+	won = control_decide(control, before);
+	mailed = won && control_has_destroy(control) && !control_is_prompt(control);
+	SCHED_POINT("dead, but not mailed");
+	if (mailed)
+		control_retire(control, true);
+	wki_read_unlock();
+	if (won && !mailed)
 		control_retire(control, true);
 }
 

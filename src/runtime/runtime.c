@@ -217,9 +217,13 @@ static bool runtime_mark_wait(const struct runtime_mark *mark, uint64_t deadline
 
 static int runtime_barrier(uint64_t deadline)
 {
-	struct runtime_mark *mark = wki_cache_allocate(sizeof(*mark));
+	struct runtime_mark *mark;
 	bool passed;
 
+	/* Whoever is between a death and its mail is in a section. */
+	if (!wki_grace_wait(wki_grace_ticket(), deadline))
+		return runtime_state() == WKI_SERVICE_OFF ? WK_ESHUTDOWN : WK_ETIMEDOUT;
+	mark = wki_cache_allocate(sizeof(*mark));
 	if (mark == NULL)
 		return WK_ENOMEM;
 	/* RTM-5 relaxed; pairs: none; weaker: not possible; check: api/runtime_test (nobody else's yet) */
