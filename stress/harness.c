@@ -286,11 +286,7 @@ static void harness_spawn(struct stress_worker *worker)
 /* Builds with schedule points: many yields for rare interleavings, or few for much work, as the seed decides. */
 static void harness_yield(unsigned one_in)
 {
-#if WKI_CHECK_LEVEL >= 2
 	wki_sched_seed((unsigned)harness_mix(stress_run.seed), one_in);
-#else
-	(void)one_in;
-#endif
 }
 
 static void harness_play(void)

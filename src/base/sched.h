@@ -30,13 +30,22 @@ void wki_explore_point(const char *place);
 #elif WKI_CHECK_LEVEL >= 2
 void wki_sched_point(const char *place);
 void wki_sched_access(void);
-/* wki_sched_seed - yield at about one schedule point in `one_in` from now on; 0 stops it */
-void wki_sched_seed(unsigned seed, unsigned one_in);
 #define SCHED_ACCESS(address) wki_sched_access()
 #define SCHED_POINT(place) wki_sched_point(place)
 #else
 #define SCHED_ACCESS(address) ((void)0)
 #define SCHED_POINT(place) ((void)0)
+#endif
+
+/* wki_sched_seed - yield at about one schedule point in `one_in` from now on; 0 stops it. Elsewhere there are none to yield at. */
+#if WKI_CHECK_LEVEL >= 2 && !WKI_EXPLORE
+void wki_sched_seed(unsigned seed, unsigned one_in);
+#else
+static inline void wki_sched_seed(unsigned seed, unsigned one_in)
+{
+	(void)seed;
+	(void)one_in;
+}
 #endif
 
 #endif

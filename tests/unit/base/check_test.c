@@ -76,13 +76,9 @@ static void test_schedule_points(void **state)
 	_Atomic unsigned count = 0;
 
 	(void)state;
-#if WKI_CHECK_LEVEL >= 2
 	wki_sched_seed(1, 3);
-#endif
 	threads_run(3, pass_points, &count);
-#if WKI_CHECK_LEVEL >= 2
 	wki_sched_seed(1, 0);
-#endif
 	assert_int_equal(atomic_load(&count), 3000);
 }
 

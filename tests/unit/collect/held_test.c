@@ -89,13 +89,9 @@ static void quarrel_run(wk_compare compare)
 	const wk_key_dict_options options = { .struct_size = sizeof(options), .compare = compare, .values = WK_HOLD_WEAK };
 	struct quarrel quarrel = { .dict = wk_key_dict_new(&options, NULL), .key = wk_new(&thing_type) };
 
-#if WKI_CHECK_LEVEL >= 2
 	wki_sched_seed(0x5eed, 2);
-#endif
 	race_run(&race, &quarrel);
-#if WKI_CHECK_LEVEL >= 2
 	wki_sched_seed(0, 0);
-#endif
 	wk_release(quarrel.key);
 	wk_release(quarrel.dict);
 	assert_int_equal(wk_barrier(WK_NO_TIMEOUT), WK_OK);

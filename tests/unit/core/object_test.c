@@ -110,9 +110,7 @@ static void test_promise_1_and_5_with_wide_gaps(void **state)
 	struct melee melee = { .item = NULL };
 
 	(void)state;
-#if WKI_CHECK_LEVEL >= 2
 	wki_sched_seed(0x5eed, 2);
-#endif
 	race_run(&race, &melee);
 	assert_int_equal(wk_runtime_shutdown(WK_NO_TIMEOUT, &report), WK_OK);
 	print_message("%lu rounds: %lu upgraded, %lu peeked, %lu missed\n", melee.rounds, atomic_load(&melee.upgraded),

@@ -384,9 +384,7 @@ static void test_owners_against_sweeper(void **state)
 	unsigned rounds = 0;
 
 	(void)state;
-#if WKI_CHECK_LEVEL >= 2
 	wki_sched_seed(0x5eed, 2);
-#endif
 	atomic_store(&retired_back, 0);
 	came_back_by = &turmoil.swept;
 	do {
