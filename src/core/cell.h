@@ -59,16 +59,16 @@ static inline void wki_cell_mark(struct wki_count *count)
 }
 
 /*
- * wki_cell_load_rcu - a strong reference to what is there, and the strong word that had it; NULL: the cell
- * is empty, or what the weak cell holds is dead
+ * What is there, alive by its strong word, which an upgrade or a look gives; NULL: the cell is empty, or what the weak cell
+ * holds is dead
  */
-static inline struct wki_count *wki_cell_load_rcu(const struct wki_cell *cell, uint64_t *strong)
+static inline struct wki_count *wki_cell_find_rcu(const struct wki_cell *cell, uint64_t *strong, bool upgrades)
 {
 	struct wki_count *held = wki_cell_look(cell), *seen;
 
 	for (; held != NULL; held = seen) {
 		SCHED_POINT("a reader has looked into a cell");
-		*strong = wki_count_upgrade(held);
+		*strong = upgrades ? wki_count_upgrade(held) : wki_count_peek(held);
 		if ((*strong & WKI_STRONG_DEAD) == 0)
 			return held;
 		seen = wki_cell_look(cell);
@@ -78,21 +78,16 @@ static inline struct wki_count *wki_cell_load_rcu(const struct wki_cell *cell, u
 	return NULL;
 }
 
+/* wki_cell_load_rcu - a strong reference to what is there, and the strong word that had it; NULL as above */
+static inline struct wki_count *wki_cell_load_rcu(const struct wki_cell *cell, uint64_t *strong)
+{
+	return wki_cell_find_rcu(cell, strong, true);
+}
+
 /* wki_cell_peek_rcu - the same, without a reference */
 static inline struct wki_count *wki_cell_peek_rcu(const struct wki_cell *cell, uint64_t *strong)
 {
-	struct wki_count *held = wki_cell_look(cell), *seen;
-
-	for (; held != NULL; held = seen) {
-		SCHED_POINT("a reader has looked into a cell");
-		*strong = wki_count_peek(held);
-		if ((*strong & WKI_STRONG_DEAD) == 0)
-			return held;
-		seen = wki_cell_look(cell);
-		if (seen == held)
-			return NULL;
-	}
-	return NULL;
+	return wki_cell_find_rcu(cell, strong, false);
 }
 
 /* wki_cell_load_unit_rcu - a unit of what a weak cell holds, dead or alive, and the units before */
