@@ -18,13 +18,19 @@ static inline bool cache_is_full(const struct wki_thread *thread, unsigned class
 	return thread->cache.bytes > CACHE_BUDGET + thread->limbo.waiting || wki_thread_use(thread) == WKI_THREAD_RECLAIMER;
 }
 
+/* So many blocks more, or fewer. */
+static inline void cache_count(struct wki_cache *cache, unsigned class, int32_t more)
+{
+	cache->count[class] += (uint32_t)more;
+	cache->bytes += (size_t)(ptrdiff_t)more * wki_slab_sizes[class];
+}
+
 static void *cache_pop(struct wki_cache *cache, unsigned class)
 {
 	struct wki_block *block = cache->free[class], *next = block->next;
 
 	cache->free[class] = next;
-	cache->count[class]--;
-	cache->bytes -= wki_slab_sizes[class];
+	cache_count(cache, class, -1);
 	if (next != NULL) { /* asking for no address at all takes a walk through the page tables */
 		__builtin_prefetch(next, 1);
 		__builtin_prefetch((char *)next + 64, 1);
@@ -37,8 +43,7 @@ static void *cache_refill(struct wki_cache *cache, unsigned class)
 	cache->free[class] = wki_slab_take(class);
 	if (cache->free[class] == NULL)
 		return wki_slab_take_one(class); /* not a whole batch is left */
-	cache->count[class] += wki_slab_batch(class);
-	cache->bytes += (size_t)wki_slab_batch(class) * wki_slab_sizes[class];
+	cache_count(cache, class, (int32_t)wki_slab_batch(class));
 	return cache_pop(cache, class);
 }
 
@@ -51,8 +56,7 @@ static void cache_spill(struct wki_cache *cache, unsigned class)
 		last = last->next;
 	cache->free[class] = last->next;
 	last->next = NULL;
-	cache->count[class] -= wki_slab_batch(class);
-	cache->bytes -= (size_t)wki_slab_batch(class) * wki_slab_sizes[class];
+	cache_count(cache, class, -(int32_t)wki_slab_batch(class));
 	wki_slab_give(class, batch);
 }
 
@@ -81,15 +85,14 @@ void wki_cache_free(void *memory, size_t size)
 		wki_free(NULL, memory, size, WKI_ALIGNMENT);
 		return;
 	}
+	class = wki_slab_class(size);
 	if (unlikely(thread == NULL)) {
-		wki_slab_give_one(wki_slab_class(size), block);
+		wki_slab_give_one(class, block);
 		return;
 	}
-	class = wki_slab_class(size);
 	block->next = thread->cache.free[class];
 	thread->cache.free[class] = block;
-	thread->cache.count[class]++;
-	thread->cache.bytes += wki_slab_sizes[class];
+	cache_count(&thread->cache, class, 1);
 	if (unlikely(cache_is_full(thread, class)))
 		cache_spill(&thread->cache, class);
 }
