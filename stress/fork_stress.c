@@ -26,6 +26,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "support/forks.h"
 #include "sync/rcu.h"
 
 enum { RACE_DYING, RACE_PENDING };
@@ -46,77 +47,6 @@ static const char *const broken[] = {
 #define KEYS 512u   /* that all workers store under */
 #define OWN_KEYS 16u /* above those: stored before the first fork, and left alone */
 #define PATIENCE UINT64_C(60000000000)
-
-/* Allocation under a guard: only where it must be. */
-
-#if defined(__SANITIZE_ADDRESS__) || WKI_TSAN
-#define GUARDED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define GUARDED 1
-#endif
-#endif
-#ifndef GUARDED
-#define GUARDED 0
-#endif
-
-static wki_atomic_u32 guard_closed;
-static wki_atomic_u64 guard_inside;
-
-static void guard_enter(void)
-{
-	for (;;) {
-		(void)atomic_fetch_add_acq_rel(&guard_inside, 1);
-		if (atomic_fetch_or_acquire(&guard_closed, 0) == 0)
-			return;
-		(void)atomic_fetch_sub_acq_rel(&guard_inside, 1);
-		while (atomic_load_acquire(&guard_closed) != 0)
-			sched_yield();
-	}
-}
-
-static void guard_leave(void)
-{
-	(void)atomic_fetch_sub_acq_rel(&guard_inside, 1);
-}
-
-static void guard_close(void)
-{
-	(void)atomic_exchange_acq_rel(&guard_closed, 1);
-	while (atomic_fetch_add_acquire(&guard_inside, 0) != 0)
-		sched_yield();
-}
-
-static void guard_open(bool is_child)
-{
-	if (is_child)
-		atomic_store_relaxed(&guard_inside, 0);
-	atomic_store_release(&guard_closed, 0);
-}
-
-static void *guarded_allocate(void *unused, size_t size, size_t alignment)
-{
-	void *memory;
-
-	(void)unused;
-	guard_enter();
-	if (posix_memalign(&memory, alignment < sizeof(void *) ? sizeof(void *) : alignment, size) != 0)
-		memory = NULL;
-	guard_leave();
-	return memory;
-}
-
-static void guarded_release(void *unused, void *memory, size_t size, size_t alignment)
-{
-	(void)unused;
-	(void)size;
-	(void)alignment;
-	guard_enter();
-	free(memory);
-	guard_leave();
-}
-
-static const wk_allocator guarded = { guarded_allocate, guarded_release, NULL };
 
 /* Objects. */
 
@@ -499,11 +429,9 @@ static pid_t fork_guarded(void)
 {
 	pid_t child;
 
-	if (GUARDED)
-		guard_close();
+	forks_guard();
 	child = fork();
-	if (GUARDED)
-		guard_open(child == 0);
+	forks_unguard(child == 0);
 	return child;
 }
 
@@ -539,7 +467,7 @@ static void fork_step(void)
 static void begin(void)
 {
 	const wk_runtime_options runtime = {
-		.struct_size = sizeof(runtime), .fork = WK_FORK_MANUAL, .allocator = GUARDED ? &guarded : NULL
+		.struct_size = sizeof(runtime), .fork = WK_FORK_MANUAL, .allocator = forks_allocator()
 	};
 	const wk_value_dict_options weak = { .struct_size = sizeof(weak) };
 	const wk_value_dict_options strong = { .struct_size = sizeof(strong), .values = WK_VALUES_STRONG };
