@@ -374,6 +374,7 @@ static __attribute__((noinline)) void control_decide_and_retire(struct wki_contr
 	if (mailed)
 		control_retire(control, true);
 	wki_read_unlock();
+	SCHED_POINT("dead, and nobody waits for this thread");
 	if (won && !mailed)
 		control_retire(control, true);
 }

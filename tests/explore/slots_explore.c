@@ -1,6 +1,8 @@
 /*
  * slots_explore.c - the slot protocol (collect/slots.h, collect/move.h): two threads under every schedule
  *
+ * Promise 12: each thread goes on wherever the other stops. Promise 16: lengths are counted before a call returns.
+ *
  * Buckets of two slots: two movers of one unit have a number of histories that is exponential
  * in its words. slots_wide_explore.c has the library's own seven, slots_three_explore.c three
  * threads.

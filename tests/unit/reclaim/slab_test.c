@@ -65,6 +65,7 @@ static void test_blocks_are_aligned(void **state)
 
 /* Every byte of every block is its own. */
 
+#define SLAB ((size_t)64 << 10)
 #define KEPT ((WKI_CHUNKS_KEPT + 1) * WKI_HUGE_PAGE) /* the slabs of a few batches in depots may be in one more chunk each */
 
 enum { BLOCKS = 40000 }; /* of 512 bytes: more than nine chunks */
@@ -118,6 +119,26 @@ static void test_everything_comes_back(void **state)
 		give_all(classes[i], chain(list, count, 7919));
 		assert_true(wki_slab_mapped() <= KEPT); /* for whatever class comes next */
 	}
+}
+
+/* What comes back to slabs that were full is given out again before anything new is mapped. */
+static void test_room_is_used_again(void **state)
+{
+	static struct wki_block *list[BLOCKS];
+	const unsigned class = WKI_SLAB_CLASSES - 1;
+	size_t count = 0, mapped;
+
+	(void)state;
+	while (count + wki_slab_batch(class) <= BLOCKS)
+		fill(wki_slab_take(class), list, class, &count);
+	mapped = wki_slab_mapped();
+	for (size_t i = 0; i < count; i += 2)
+		wki_slab_give_one(class, list[i]);
+	wki_slab_tidy();
+	for (size_t i = 0; i < count; i += 2)
+		list[i] = wki_slab_take_one(class);
+	assert_int_equal(wki_slab_mapped(), mapped);
+	give_all(class, chain(list, count, 1));
 }
 
 /* The depot keeps some batches; the rest goes back to its slabs. */
@@ -190,7 +211,7 @@ static void no_memory(void)
 		all = block;
 	}
 	count = length(all);
-	child_check(count > 1000 && count < WKI_HUGE_PAGE / wki_slab_sizes[class]);
+	child_check(count == WKI_HUGE_PAGE / SLAB * ((SLAB - 64) / wki_slab_sizes[class])); /* a batch that cannot be whole loses none */
 	child_check(wki_slab_take(class) == NULL);
 	setrlimit(RLIMIT_AS, &plenty);
 	give_all(class, all);
@@ -213,6 +234,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_blocks_are_aligned),
 		cmocka_unit_test(test_everything_comes_back),
 		cmocka_unit_test(test_a_depot_is_no_hoard),
+		cmocka_unit_test(test_room_is_used_again),
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_no_memory),
 	};
