@@ -107,11 +107,14 @@ size_t wki_table_len(const struct wki_table *table)
 
 void wki_table_read(const struct wki_table *table, struct wki_table_figures *figures)
 {
-	const struct wki_array *array = wki_slots_current(&table->root);
+	const struct wki_array *array;
 
 	table_sum(table, &figures->live, &figures->filled);
+	wki_read_lock();
+	array = wki_slots_current(&table->root);
 	figures->buckets = wki_slots_buckets(array);
 	figures->is_moving = wki_slots_next(array) != NULL;
+	wki_read_unlock();
 }
 
 /* A slot was EMPTY and is no more (1), or an entry was dropped (-1); returns the stripe's count before. */

@@ -207,6 +207,11 @@ void wki_grace_stop(void)
 	wki_event_signal(&grace_stopping);
 }
 
+void wki_grace_gone(void)
+{
+	wki_event_signal(&grace_over);
+}
+
 uint64_t wki_grace_longest_ns(void)
 {
 	/* GRC-13 relaxed; pairs: none; weaker: not possible; check: api/runtime_test */

@@ -49,6 +49,8 @@ bool wki_grace_step(void);
 /* wki_grace_loop - the grace thread: until wki_grace_stop */
 void wki_grace_loop(void);
 void wki_grace_stop(void);
+/* wki_grace_gone - once wki_service_has_threads is false: whoever waits looks again, and makes the grace period himself */
+void wki_grace_gone(void);
 
 /* wki_grace_forked - in the child, which is outside of read sections: every grace period asked for so far is over */
 void wki_grace_forked(void);

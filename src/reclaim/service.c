@@ -261,6 +261,7 @@ void wki_service_end(uint64_t deadline_ns)
 	}
 	/* SVC-6 release; pairs: SVC-4; weaker: not needed for memory; check: api/runtime_test */
 	atomic_store_release(&service_threads, 0);
+	wki_grace_gone();
 	service_set(WKI_SERVICE_OFF);
 	wki_limbo_sweep(); /* in the grace thread's place: it is gone */
 	wki_slab_tidy();
