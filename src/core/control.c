@@ -104,7 +104,7 @@ void wki_control_drop_unit(struct wki_control *control)
 static void control_drop_strong_side(struct wki_control *control)
 {
 	/* CTL-10 relaxed; pairs: none; weaker: not possible; check: api/misuse_test */
-	if (unlikely(atomic_load_relaxed(&control->count.units) < WKI_STRONG_UNITS))
+	if (unlikely(wki_count_units(atomic_load_relaxed(&control->count.units)) < WKI_STRONG_UNITS))
 		wki_stop_control(control, CONTROL_UNITS_GONE);
 	if (wki_count_drop_strong_side(&control->count))
 		control_give_back(control);
@@ -142,13 +142,11 @@ static void control_drop_queue(struct wki_control *control)
 
 void wki_control_finish(struct wki_control *control)
 {
-	uint32_t meta = wki_control_meta(control);
-
 	control_drop_queue(control);
-	if (control_is_apart(control) && (meta & WKI_GIVEN) == 0)
+	if (control_is_apart(control) && (wki_control_meta(control) & WKI_GIVEN) == 0)
 		control_free_payload(control);
 	/* Never borrowed: no handle was ever made, the strong side's units are the only ones. */
-	if (meta & WKI_BORROWED)
+	if (wki_count_is_borrowed(&control->count))
 		control_drop_strong_side(control);
 	else
 		control_free(control);
@@ -256,7 +254,7 @@ static _Thread_local bool prompt_draining;
 
 static void control_destroy_prompt(struct wki_control *control)
 {
-	bool borrowed = (wki_control_meta(control) & WKI_BORROWED) != 0;
+	bool borrowed = wki_count_is_borrowed(&control->count);
 
 	if (control_has_destroy(control)) {
 		wki_callback_enter();
@@ -267,7 +265,8 @@ static void control_destroy_prompt(struct wki_control *control)
 	control_retire_memory(control, borrowed);
 }
 
-static void control_end_prompt(struct wki_control *control)
+/* Out of line, or every other death saves the registers for this. */
+static __attribute__((noinline)) void control_end_prompt(struct wki_control *control)
 {
 	wki_tagged tagged;
 
@@ -339,23 +338,33 @@ static void control_conclude(struct wki_intent *intent)
 }
 
 /*
- * A decider; true: the end of life is its own. The read section begins before the object is dead for anybody, so
- * that whoever judges it dead, and takes it for reason to end a container, still finds us inside.
+ * By a decider, if `word` has no references, else by the owner of all that it has; true: dead, and the end of life is
+ * the caller's. The read section begins before the object is dead for anybody, so that whoever judges it dead, and
+ * takes it for reason to end a container, still finds us inside.
  */
-static bool control_decide(struct wki_control *control, uint64_t before)
+static bool control_try_end_rcu(struct wki_control *control, uint64_t word)
 {
 	struct wki_intent *intent = control_announce(control);
 	bool won;
 
-	SCHED_POINT("decider holds nothing");
-	wki_read_lock();
-	won = wki_count_decide(&control->count, before);
+	SCHED_POINT("about to make it dead");
+	if (wki_strong_count(word) != 0)
+		won = wki_count_try_end(&control->count, word);
+	else
+		won = wki_count_decide(&control->count, word);
 	if (won)
 		control_fire_rcu(control, intent);
 	control_conclude(intent);
+	return won;
+}
+
+static bool control_try_end(struct wki_control *control, uint64_t word)
+{
+	bool won;
+
+	wki_read_lock();
+	won = control_try_end_rcu(control, word);
 	wki_read_unlock();
-	if (!won)
-		wki_control_drop_unit(control); /* the grant */
 	return won;
 }
 
@@ -363,12 +372,12 @@ static bool control_decide(struct wki_control *control, uint64_t before)
  * What goes to the runner is mailed before the section ends: a barrier that begins between the death and the mail waits
  * for the section first.
  */
-static __attribute__((noinline)) void control_decide_and_retire(struct wki_control *control, uint64_t before)
+static bool control_try_end_and_retire(struct wki_control *control, uint64_t word)
 {
 	bool won, mailed;
 
 	wki_read_lock();
-	won = control_decide(control, before);
+	won = control_try_end_rcu(control, word);
 	mailed = won && control_has_destroy(control) && !control_is_prompt(control);
 	SCHED_POINT("dead, but not mailed");
 	if (mailed)
@@ -377,49 +386,79 @@ static __attribute__((noinline)) void control_decide_and_retire(struct wki_contr
 	SCHED_POINT("dead, and nobody waits for this thread");
 	if (won && !mailed)
 		control_retire(control, true);
-}
-
-/* The only reference, and nobody can make another: no decision is needed. */
-static __attribute__((noinline)) void control_end_sole(struct wki_control *control)
-{
-	wki_count_end(&control->count);
-	control_retire(control, false);
+	return won;
 }
 
 /* `many` references less; true: none is left, the caller is a decider. Else the block may be gone. */
-static inline bool control_give_up(struct wki_control *control, uint64_t many, uint64_t *before)
+static inline bool control_give_up(struct wki_control *control, uint64_t many, uint64_t *word)
 {
 	uint64_t count;
 
-	*before = wki_count_release(&control->count, many);
-	count = wki_strong_count(*before);
-	if (likely(count > many && (*before & WKI_STRONG_DEAD) == 0))
+	*word = wki_count_release(&control->count, many);
+	count = wki_strong_count(*word);
+	if (likely(count > many && (*word & WKI_STRONG_DEAD) == 0))
 		return false;
-	if (unlikely(count != many || (*before & WKI_STRONG_DEAD) != 0))
+	if (unlikely(count != many || (*word & WKI_STRONG_DEAD) != 0))
 		wki_stop_control(control, "released more often than retained");
+	*word &= WKI_STRONG_FLAGS;
 	return true;
+}
+
+/* What a release does that is not the last one is a few instructions and no frame: the two that end a life are out of line. */
+
+static __attribute__((noinline)) void control_decide(struct wki_control *control, uint64_t word)
+{
+	if (!control_try_end_and_retire(control, word))
+		wki_control_drop_unit(control); /* the grant */
+}
+
+static inline void control_release_some(struct wki_control *control, uint64_t many)
+{
+	uint64_t word;
+
+	if (unlikely(control_give_up(control, many, &word)))
+		control_decide(control, word);
+}
+
+/* These are all there were. If it was never borrowed, nobody can make another. */
+static __attribute__((noinline)) void control_release_all(struct wki_control *control, uint64_t many, uint64_t word)
+{
+	if (!wki_count_is_borrowed(&control->count)) {
+		wki_count_end(&control->count);
+		control_retire(control, false);
+	} else if (!control_try_end_and_retire(control, word)) {
+		control_release_some(control, many);
+	}
 }
 
 void wki_control_release(struct wki_control *control, uint64_t many)
 {
-	uint64_t before;
+	uint64_t word = wki_count_peek(&control->count);
 
-	if (many == 1 && wki_control_is_sole(control))
-		control_end_sole(control);
-	else if (control_give_up(control, many, &before))
-		control_decide_and_retire(control, before);
+	if (wki_count_is_all(word, many))
+		control_release_all(control, many, word);
+	else
+		control_release_some(control, many);
 }
 
 bool wki_control_end(struct wki_control *control, bool *borrowed)
 {
-	uint64_t before;
+	uint64_t word = wki_count_peek(&control->count);
 
-	*borrowed = !wki_control_is_sole(control);
-	if (!*borrowed) {
-		wki_count_end(&control->count);
-		return true;
+	*borrowed = true;
+	if (wki_count_is_all(word, 1)) {
+		*borrowed = wki_count_is_borrowed(&control->count);
+		if (!*borrowed)
+			wki_count_end(&control->count);
+		if (!*borrowed || control_try_end(control, word))
+			return true;
 	}
-	return control_give_up(control, 1, &before) && control_decide(control, before);
+	if (!control_give_up(control, 1, &word))
+		return false;
+	if (control_try_end(control, word))
+		return true;
+	wki_control_drop_unit(control); /* the grant */
+	return false;
 }
 
 void wki_control_retire_without_destroy(struct wki_control *control, bool borrowed)
@@ -461,7 +500,7 @@ static void control_tell_orphans(struct wki_watch *watch)
 	}
 }
 
-/* Not dead: the thread was a decider that has decided nothing, and the object may be revived. */
+/* Not dead: the thread has ended nothing. What it owned is nobody's, and a count of zero may be revived. */
 void wki_control_forked(struct wki_intent *intent)
 {
 	struct wki_control *control = wki_intent_noted(&intent->ending);

@@ -37,7 +37,6 @@
 #include "weakref/weak.h"
 
 /* META flags; bits 0 to 7 (core/watch.h has the rest of the word). */
-#define WKI_BORROWED UINT32_C(0x01)  /* sticky: somebody may peek or upgrade without owning a reference */
 #define WKI_EXTRA UINT32_C(0x02)     /* constant: struct wki_extra stands in front */
 #define WKI_GIVEN UINT32_C(0x04)     /* constant: the payload's memory is the program's */
 #define WKI_DISCARDED UINT32_C(0x08) /* no destroy: the constructor failed, or the payload was taken */
@@ -120,7 +119,7 @@ void wki_block_free(const wk_type *type, void *block, const struct wki_layout *l
 
 static inline uint32_t wki_control_meta(const struct wki_control *control)
 {
-	/* CTL-1 relaxed; pairs: none; weaker: not possible; check: unit/core/control_test (constant flags, and BORROWED read by its setter or after CNT-9) */
+	/* CTL-1 relaxed; pairs: none; weaker: not possible; check: unit/core/control_test (constant flags, and what is nobody else's any more) */
 	return atomic_load_relaxed((wki_atomic_u32 *)(uintptr_t)&control->count.meta);
 }
 
@@ -133,7 +132,29 @@ static inline size_t wki_control_size(const struct wki_control *control)
 static inline bool wki_control_is_sole(const struct wki_control *control)
 {
 	/* The acquire in peek shows BORROWED if any earlier owner has set it. */
-	return (wki_count_peek(&control->count) & ~WKI_STRONG_FLAGS) == 1 && (wki_control_meta(control) & WKI_BORROWED) == 0;
+	return wki_count_is_all(wki_count_peek(&control->count), 1) && !wki_count_is_borrowed(&control->count);
+}
+
+/* So many handles are a leak; as many more and the units could run into BORROWED. */
+#define WKI_UNITS_MAX (UINT32_C(1) << 30)
+
+/* wki_control_check_units - one was added, there were so many before */
+static inline void wki_control_check_units(const struct wki_control *control, uint32_t before)
+{
+	if (unlikely(before >= WKI_UNITS_MAX))
+		wki_stop_control(control, "has more than 2^30 weak handles");
+}
+
+/* wki_control_add_unit - by an owner of one, or of a strong reference to what has been borrowed */
+static inline void wki_control_add_unit(struct wki_control *control)
+{
+	wki_control_check_units(control, wki_count_add_unit(&control->count));
+}
+
+static inline void wki_control_check_born(const struct wki_control *control)
+{
+	if (unlikely(wki_count_is_unborn(&control->count)))
+		wki_stop_control(control, "given away before it is constructed");
 }
 
 /*
@@ -144,12 +165,21 @@ static inline bool wki_control_is_sole(const struct wki_control *control)
  */
 static inline void wki_control_borrow(struct wki_control *control)
 {
-	if (wki_control_meta(control) & WKI_BORROWED)
+	if (wki_count_is_borrowed(&control->count))
 		return;
-	if (unlikely(wki_count_is_unborn(&control->count)))
-		wki_stop_control(control, "given away before it is constructed");
-	/* CTL-2 relaxed; pairs: none; weaker: not possible; check: unit/core/control_test (no plain store: threads may share the one reference) */
-	(void)atomic_fetch_or_relaxed(&control->count.meta, WKI_BORROWED);
+	wki_control_check_born(control);
+	wki_count_borrow(&control->count);
+}
+
+/* wki_control_borrow_unit - the same, and a unit for who borrows */
+static inline void wki_control_borrow_unit(struct wki_control *control)
+{
+	if (wki_count_is_borrowed(&control->count)) {
+		wki_control_add_unit(control);
+		return;
+	}
+	wki_control_check_born(control);
+	wki_control_check_units(control, wki_count_borrow_unit(&control->count));
 }
 
 /*
@@ -177,16 +207,6 @@ static inline void *wki_control_peek(const struct wki_control *control)
 static inline bool wki_control_weakly(const struct wki_control *control)
 {
 	return (control->type->flags & WK_TYPE_NO_WEAK) == 0;
-}
-
-/* So many handles are a leak; one more and the units could run over. */
-#define WKI_UNITS_MAX (UINT32_C(1) << 31)
-
-/* wki_control_check_units - one was added, there were so many before */
-static inline void wki_control_check_units(const struct wki_control *control, uint32_t before)
-{
-	if (unlikely(before >= WKI_UNITS_MAX))
-		wki_stop_control(control, "has more than 2^31 weak handles");
 }
 
 /* What a watch is. The handler runs inside the end of life's read section and has won LIVE -> FIRED. */

@@ -2,23 +2,32 @@
  * core/count.h - the counts of one object: who owns the end of life, who owns the memory
  *
  * STRONG, 64 bits:  DEAD (top bit) | UNBORN | two constant flags | count below.
- * UNITS, 32 bits:   weak units; whoever drops the last one frees the control block.
- *                   The strong side owns two until the end of life is over: one for itself, and
- *                   one in advance for a grant that is late (see below).
+ * UNITS, 32 bits:   BORROWED (top bit) | weak units; whoever drops the last one frees the control
+ *                   block. The strong side owns two until the end of life is over: one for itself,
+ *                   and one in advance for a grant that is late (see below). BORROWED stands here
+ *                   because the first weak handle sets it and adds its unit in one step.
  *
  *	                count > 0            count == 0            DEAD
  *	upgrade         +1                   +1, and a GRANT       fails
  *	                                     (one more unit)
+ *	end, by who     DEAD is set: owner   never happens         never happens
+ *	owns them all   of the end of life;
+ *	                more by now: fails
  *	release         -1; reached zero:    never happens         never happens
  *	                become a DECIDER
- *	decide          fails (revived):     DEAD is set: owner    fails (another decider
+ *	decide          fails (revived):     DEAD is set: owner    fails (somebody else
  *	                give a unit back     of the end of life    won): give a unit back
+ *
+ * Who owns all the references that there are ends the life by one compare-and-swap, from the word
+ * that he has read to DEAD. The count does not come to zero on this way: nobody revives, nobody
+ * decides. If it fails, somebody has upgraded, and he releases as anybody does.
  *
  * Between its decrement and its compare-and-swap a decider holds nothing: another thread may
  * revive the object, release it, win the decision and run the end of life. What keeps the
- * block there for the loser is the grant. Every visit of the count to zero makes one decider,
- * every revival from zero one grant, and exactly one decider wins, so there are as many grants
- * as losers.
+ * block there for the loser is the grant. Every visit of the count to zero makes one decider and
+ * every revival from zero one grant. If a decider wins, no revival has followed the last visit; if
+ * an owner of all references ends the life, one has followed each, and every decider loses: there
+ * are as many grants as losers either way.
  *
  * A grant is paid after the revival, so a loser may give it back before it is paid:
  *
@@ -30,7 +39,8 @@
  * If B reached the object by a unit of its own, that unit keeps the block meanwhile. If B found it
  * in a container or peeked at it, nothing would, and A would free a live object. Hence the unit in
  * advance. One is enough: until B has returned, its strong reference keeps the count from
- * coming back to zero, so at most one grant is late at a time.
+ * coming back to zero, so at most one grant is late at a time; and nobody else owns all
+ * references, so none is late when the object dies.
  *
  * Failed upgrades increment the count of a dead object too. That is harmless: the count has 60
  * bits, so 2^60 of them would have to fail (at one a nanosecond, 36 years) before they
@@ -63,18 +73,25 @@
 /* What the strong side owns: its own unit, and the advance on a late grant. */
 #define WKI_STRONG_UNITS 2u
 
+#define WKI_UNITS_BORROWED (UINT32_C(1) << 31) /* sticky: somebody may peek or upgrade without owning a reference */
+
 /* In META, sticky: a weak cell (core/cell.h) has led here. Who owns no unit may add one, inside a read section. */
 #define WKI_META_CELLED UINT32_C(0x40)
 
 struct wki_count {
 	wki_atomic_u64 strong;
-	wki_atomic_u32 units;
+	wki_atomic_u32 units; /* and BORROWED */
 	wki_atomic_u32 meta; /* flags and garbage: core/watch.h and core/control.h */
 };
 
 static inline uint64_t wki_strong_count(uint64_t strong)
 {
 	return strong & WKI_STRONG_COUNT;
+}
+
+static inline uint32_t wki_count_units(uint32_t word)
+{
+	return word & ~WKI_UNITS_BORROWED;
 }
 
 /* wki_count_init - one strong reference, the strong side's units; the object is nobody else's yet */
@@ -90,13 +107,39 @@ static inline void wki_count_init(struct wki_count *count, uint64_t strong_flags
 static inline uint32_t wki_count_add_unit(struct wki_count *count)
 {
 	/* CNT-3 relaxed; pairs: none; weaker: not possible; check: explore/count */
-	return atomic_fetch_add_relaxed(&count->units, 1);
+	return wki_count_units(atomic_fetch_add_relaxed(&count->units, 1));
+}
+
+/* wki_count_is_borrowed - by who has set it, or who has seen the release of whoever has: an answer that stays, if it is yes */
+static inline bool wki_count_is_borrowed(const struct wki_count *count)
+{
+	/* CNT-20 relaxed; pairs: none; weaker: not possible; check: unit/core/control_test (shown by CNT-9, CNT-10 or CNT-19) */
+	return (atomic_load_relaxed((wki_atomic_u32 *)(uintptr_t)&count->units) & WKI_UNITS_BORROWED) != 0;
+}
+
+static inline void wki_count_borrow(struct wki_count *count)
+{
+	/* CNT-21 relaxed; pairs: none; weaker: not possible; check: unit/core/control_test (no plain store: threads may share the one reference) */
+	(void)atomic_fetch_or_relaxed(&count->units, WKI_UNITS_BORROWED);
+}
+
+/* wki_count_borrow_unit - both at once, where it has not been borrowed; returns the units before */
+static inline uint32_t wki_count_borrow_unit(struct wki_count *count)
+{
+	/* CNT-22 relaxed; pairs: none; weaker: not possible; check: unit/core/control_test (CAS fails if stale) */
+	uint32_t word = atomic_load_relaxed(&count->units);
+
+	/* CNT-23 relaxed; pairs: none; weaker: not possible; check: unit/core/control_test (as CNT-3 and CNT-21) */
+	if (atomic_cas_relaxed(&count->units, &word, (word | WKI_UNITS_BORROWED) + 1))
+		return wki_count_units(word);
+	wki_count_borrow(count); /* somebody else was at it: two steps, and no loop */
+	return wki_count_add_unit(count);
 }
 
 static inline bool wki_count_drop_units(struct wki_count *count, uint32_t many)
 {
 	/* CNT-4 release; pairs: CNT-5; weaker: the memory could be reused before this thread's last access; check: explore/count, model/count */
-	if (atomic_fetch_sub_release(&count->units, many) != many)
+	if (wki_count_units(atomic_fetch_sub_release(&count->units, many)) != many)
 		return false;
 	/* CNT-5 acquire; pairs: CNT-4; weaker: the free could overtake the others' last accesses; check: explore/count, model/count */
 	(void)atomic_load_acquire(&count->units);
@@ -117,10 +160,12 @@ static inline bool wki_count_drop_unit(struct wki_count *count)
 static inline bool wki_count_try_add_unit_rcu(struct wki_count *count, uint32_t *before)
 {
 	/* CNT-14 acquire; pairs: CNT-4; weaker: who fails could find the cell as it was, again and again; check: explore/cell */
-	*before = atomic_load_acquire(&count->units);
-	while (*before != 0) {
+	uint32_t word = atomic_load_acquire(&count->units);
+
+	while (wki_count_units(word) != 0) {
+		*before = wki_count_units(word);
 		/* CNT-15 acquire; pairs: CNT-4; weaker: as CNT-14, where it fails; check: explore/cell */
-		if (atomic_cas_acquire(&count->units, before, *before + 1))
+		if (atomic_cas_acquire(&count->units, &word, word + 1))
 			return true;
 	}
 	return false;
@@ -142,7 +187,7 @@ static inline bool wki_count_is_celled(const struct wki_count *count)
 static inline bool wki_count_drop_strong_side(struct wki_count *count)
 {
 	/* CNT-13 acquire; pairs: CNT-4; weaker: as CNT-5, and CNT-16 could miss the flag; check: explore/count, explore/cell */
-	if (atomic_load_acquire(&count->units) == WKI_STRONG_UNITS && !wki_count_is_celled(count))
+	if (wki_count_units(atomic_load_acquire(&count->units)) == WKI_STRONG_UNITS && !wki_count_is_celled(count))
 		return true;
 	return wki_count_drop_units(count, WKI_STRONG_UNITS);
 }
@@ -163,7 +208,7 @@ static inline uint64_t wki_count_retain(struct wki_count *count, uint64_t many)
 static inline uint64_t wki_count_upgrade(struct wki_count *count)
 {
 	/*
-	 * CNT-7 acquire; pairs: CNT-8, CNT-18; weaker: a revived object could be used before what its last
+	 * CNT-7 acquire; pairs: CNT-8, CNT-18, CNT-19; weaker: a revived object could be used before what its last
 	 * owner wrote, and whoever fails could look at a slot as it was before the death;
 	 * check: explore/count, model/count, model/slots_dead
 	 */
@@ -184,6 +229,23 @@ static inline uint64_t wki_count_release(struct wki_count *count, uint64_t many)
 {
 	/* CNT-8 release; pairs: CNT-7, CNT-9; weaker: destroy could run before this thread's last uses; check: explore/count, model/count */
 	return atomic_fetch_sub_release(&count->strong, many);
+}
+
+/* wki_count_is_all - are these all the references that there were, of an object that was not dead? */
+static inline bool wki_count_is_all(uint64_t word, uint64_t many)
+{
+	return (word & ~WKI_STRONG_FLAGS) == many;
+}
+
+/*
+ * wki_count_try_end - by the owner of all the references in `word`, which he has read: dead, if there are no more by now
+ *
+ * True: the object is dead from this instant, as in wki_count_decide. False: the references are the caller's still.
+ */
+static inline bool wki_count_try_end(struct wki_count *count, uint64_t word)
+{
+	/* CNT-19 acq_rel; pairs: CNT-7, CNT-8, CNT-10; weaker: as CNT-8 for whoever finds it dead, as CNT-9 for destroy; check: explore/count, model/count */
+	return atomic_cas_acq_rel(&count->strong, &word, (word & WKI_STRONG_FLAGS) | WKI_STRONG_DEAD);
 }
 
 /*
@@ -231,7 +293,7 @@ static inline void wki_count_bear(struct wki_count *count)
 /* wki_count_peek - the word, for somebody inside a read section; usable if neither DEAD nor NOPEEK is in it */
 static inline uint64_t wki_count_peek(const struct wki_count *count)
 {
-	/* CNT-10 acquire; pairs: CNT-8, CNT-18; weaker: as CNT-7 for whoever finds it dead; check: model/slots_dead */
+	/* CNT-10 acquire; pairs: CNT-8, CNT-18, CNT-19; weaker: as CNT-7 for whoever finds it dead; check: model/slots_dead */
 	return atomic_load_acquire((wki_atomic_u64 *)(uintptr_t)&count->strong);
 }
 

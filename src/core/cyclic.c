@@ -28,8 +28,7 @@ static void construction_over(void *argument)
 	const struct construction *construction = argument;
 	struct wki_control *control = construction->control;
 
-	/* CYC-1 relaxed; pairs: none; weaker: not possible; check: api/object_cyclic_test (published by CNT-18) */
-	(void)atomic_fetch_or_relaxed(&control->count.meta, WKI_BORROWED);
+	wki_count_borrow(&control->count); /* published by CNT-18 */
 	if (construction->code >= 0)
 		wki_count_bear(&control->count);
 	else

@@ -51,7 +51,7 @@ static bool object_may_be_made(void)
 	return true;
 }
 
-static int object_check(const wk_type *type, const wk_new_options *options, size_t size)
+__attribute__((always_inline)) static inline int object_check(const wk_type *type, const wk_new_options *options, size_t size)
 {
 	int status = wki_service_need();
 
@@ -107,7 +107,7 @@ static void object_fill(void *payload, const wk_new_options *options, size_t siz
 		object_clear(payload, size);
 }
 
-static struct wki_control *object_make(const wk_type *type, const wk_new_options *options, size_t size)
+__attribute__((always_inline)) static inline struct wki_control *object_make(const wk_type *type, const wk_new_options *options, size_t size)
 {
 	bool extra = size != type->size || options->destroy_on != NULL;
 	bool apart = options->memory != NULL || size > WKI_INLINE_MAX || type->alignment > 64;
@@ -142,7 +142,7 @@ static struct wki_control *object_make(const wk_type *type, const wk_new_options
 }
 
 /* The type's owner, if it has one, is held; the control block keeps the hold. */
-static inline struct wki_control *object_try(const wk_type *type, const wk_new_options *options, int *code)
+__attribute__((always_inline)) static inline struct wki_control *object_try(const wk_type *type, const wk_new_options *options, int *code)
 {
 	size_t size = options->size != 0 ? options->size : type->size;
 	struct wki_control *control;
@@ -161,7 +161,7 @@ static inline struct wki_control *object_try(const wk_type *type, const wk_new_o
 	return control;
 }
 
-static inline void *object_new(const wk_type *type, const wk_new_options *options, int *status)
+__attribute__((always_inline)) static inline void *object_new(const wk_type *type, const wk_new_options *options, int *status)
 {
 	struct wki_control *control;
 	int code;
@@ -262,7 +262,7 @@ size_t wk_weak_count(const void *object)
 	if (object == NULL)
 		return 0;
 	/* OBJ-4 relaxed; pairs: none; weaker: not possible; check: api/weak_test (a hint) */
-	units = atomic_load_relaxed(&wki_control_of(object)->count.units);
+	units = wki_count_units(atomic_load_relaxed(&wki_control_of(object)->count.units));
 	return units <= WKI_STRONG_UNITS ? 0 : units - WKI_STRONG_UNITS;
 }
 

@@ -121,9 +121,15 @@ static inline bool wki_watch_drop_hold(struct wki_watch *watch)
 	return atomic_fetch_sub_acq_rel(&watch->holds, 1) == 1;
 }
 
-/* wki_watch_take - the end of life takes the whole list, newest first; nobody finds a watch there afterwards */
+/*
+ * wki_watch_take - the end of life takes the whole list, newest first; nobody finds a watch there afterwards
+ *
+ * Nobody pushes any more, and who prunes only takes out: a list that is empty stays so.
+ */
 static inline struct wki_watch *wki_watch_take(wki_watch_head *head)
 {
+	if (wki_watch_first(head) == NULL)
+		return NULL;
 	/* WCH-9 acq_rel; pairs: WCH-4, WCH-12, WCH-20; weaker: a walker could meet a half-made watch, or a later prune a retired one; check: explore/watch, model/watch */
 	return atomic_exchange_acq_rel(head, NULL);
 }

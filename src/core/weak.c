@@ -10,12 +10,6 @@
 #include "sync/rcu.h"
 #include "weakref/read.h"
 
-static wk_weak *weak_add_unit(struct wki_control *control)
-{
-	wki_control_check_units(control, wki_count_add_unit(&control->count));
-	return (wk_weak *)control;
-}
-
 wk_weak *wk_downgrade(const void *object)
 {
 	struct wki_control *control;
@@ -25,8 +19,8 @@ wk_weak *wk_downgrade(const void *object)
 	control = wki_control_of(object);
 	if (!wki_control_weakly(control))
 		return NULL;
-	wki_control_borrow(control);
-	return weak_add_unit(control);
+	wki_control_borrow_unit(control);
+	return (wk_weak *)control;
 }
 
 void *wk_upgrade(const wk_weak *weak)
@@ -41,7 +35,9 @@ void *wk_upgrade_as(const wk_weak *weak, const wk_type *type)
 
 wk_weak *wk_weak_retain(wk_weak *weak)
 {
-	return weak == NULL ? NULL : weak_add_unit(wki_control_of_weak(weak));
+	if (weak != NULL)
+		wki_control_add_unit(wki_control_of_weak(weak));
+	return weak;
 }
 
 void wk_weak_release(wk_weak *weak)

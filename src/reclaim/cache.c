@@ -38,7 +38,8 @@ static void *cache_pop(struct wki_cache *cache, unsigned class)
 	return block;
 }
 
-static void *cache_refill(struct wki_cache *cache, unsigned class)
+/* Out of line, or who pops a block saves the registers for this. */
+static __attribute__((noinline)) void *cache_refill(struct wki_cache *cache, unsigned class)
 {
 	cache->free[class] = wki_slab_take(class);
 	if (cache->free[class] == NULL)

@@ -20,6 +20,12 @@
 
 /* Every line of a class that is no multiple of a line holds as much of a block as it can. */
 const uint16_t wki_slab_sizes[WKI_SLAB_CLASSES] = { 16, 32, 48, 64, 96, 128, 160, 192, 256, 320, 384, 448, 512 };
+/* A division for each block that is freed would cost as much as all the rest of it. */
+#define BATCH(size) (WKI_SLAB_BATCH_BYTES / (size))
+const uint16_t wki_slab_batches[WKI_SLAB_CLASSES] = {
+	BATCH(16), BATCH(32), BATCH(48), BATCH(64), BATCH(96), BATCH(128), BATCH(160), BATCH(192), BATCH(256), BATCH(320),
+	BATCH(384), BATCH(448), BATCH(512)
+};
 const uint8_t wki_slab_class_of[WKI_SLAB_LARGEST / 16 + 1] = {
 	0, 0, 1, 2, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 8, 8, 9, 9, 9, 9, 10, 10, 10, 10, 11, 11, 11, 11, 12, 12, 12, 12
 };

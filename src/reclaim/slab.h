@@ -32,7 +32,10 @@
 #define WKI_SLAB_LARGEST 512u
 #define WKI_CHUNKS_KEPT 4u /* what comes and goes with grace periods is not to be mapped and zeroed each time */
 
+#define WKI_SLAB_BATCH_BYTES 4096u
+
 extern const uint16_t wki_slab_sizes[WKI_SLAB_CLASSES];
+extern const uint16_t wki_slab_batches[WKI_SLAB_CLASSES];
 extern const uint8_t wki_slab_class_of[WKI_SLAB_LARGEST / 16 + 1]; /* of a size in steps of 16 */
 
 /* A free block. */
@@ -49,7 +52,7 @@ static inline unsigned wki_slab_class(size_t size)
 /* wki_slab_batch - blocks in a batch */
 static inline uint32_t wki_slab_batch(unsigned class)
 {
-	return 4096u / wki_slab_sizes[class];
+	return wki_slab_batches[class];
 }
 
 /* wki_slab_take - a batch; NULL: no memory. wki_slab_give - a batch; lock-free */

@@ -14,7 +14,13 @@ struct object {
 };
 
 /* What is planted: one step of the protocol done wrong. */
-enum bug { NO_BUG, NO_GRANT, NO_DEAD_CHECK, DEAD_BY_STORE, NO_DECISION, NO_ADVANCE, TWO_STEP_DROP };
+enum bug {
+	NO_BUG, NO_GRANT, NO_DEAD_CHECK, DEAD_BY_STORE, NO_DECISION, NO_ADVANCE, TWO_STEP_DROP,
+	END_BY_STORE,   /* who has read that all references are his makes it dead, whatever has come since */
+	END_AND_GO_ON,  /* whether he has made it dead or not */
+	END_AND_RELEASE, /* and gives the references back as well */
+	BORROW_BY_STORE
+};
 
 static enum bug bug;
 
@@ -22,6 +28,7 @@ static struct {
 	struct object *object;
 	wki_atomic_u64 door;   /* 1: an entry that leads to the object is live */
 	wki_atomic_u64 deaths; /* ends of life that have begun */
+	wki_atomic_u64 borrowed;
 } *world;
 
 static struct {
@@ -72,30 +79,59 @@ static bool decide(struct wki_count *count, uint64_t before)
 }
 
 /* Dead from here on; the door is shut before the block is retired. */
-static void begin_end(void)
+static void begin_end(const struct wki_count *count)
 {
 	uint64_t deaths = atomic_fetch_add_relaxed(&world->deaths, 1);
 
 	EXPLORE_CHECK(deaths == 0);
+	EXPLORE_CHECK(wki_count_is_borrowed(count) == (atomic_load_relaxed(&world->borrowed) != 0));
 	atomic_store_release(&world->door, 0);
 }
 
-static void release_reference(struct object *object, uint64_t many)
+static bool try_end(struct wki_count *count, uint64_t word)
 {
-	uint64_t before = wki_count_release(&object->count, many);
+	bool won = true;
+
+	if (bug == END_BY_STORE)
+		atomic_store_release(&count->strong, (word & WKI_STRONG_FLAGS) | WKI_STRONG_DEAD);
+	else
+		won = wki_count_try_end(count, word);
+	return won || bug == END_AND_GO_ON;
+}
+
+/* As a decider, if the word has no references, else as the owner of them all. */
+static bool end_life(struct object *object, uint64_t word)
+{
 	bool won;
 
-	if (wki_strong_count(before) != many)
-		return;
 	explore_read_lock();
-	won = decide(&object->count, before);
+	won = wki_strong_count(word) == 0 ? decide(&object->count, word) : try_end(&object->count, word);
 	if (won)
-		begin_end();
+		begin_end(&object->count);
 	explore_read_unlock();
 	if (won)
 		explore_retire(object, settle);
-	else
+	return won;
+}
+
+/* Down to zero, and a decision. */
+static void release_reference(struct object *object, uint64_t many)
+{
+	uint64_t before = wki_count_release(&object->count, many);
+
+	if (wki_strong_count(before) == many && !end_life(object, before & WKI_STRONG_FLAGS))
 		drop_unit(object);
+}
+
+/* As wki_control_release. */
+static void let_go_of(struct object *object, uint64_t many)
+{
+	uint64_t word = wki_count_peek(&object->count);
+	bool ended = wki_count_is_all(word, many) && end_life(object, word);
+
+	if (ended && bug != END_AND_RELEASE)
+		return;
+	release_reference(object, many);
 }
 
 /* By somebody to whom the block is sure to stay; returns a reference or NULL. */
@@ -128,6 +164,26 @@ static void release(intptr_t many)
 	release_reference(world->object, (uint64_t)many);
 }
 
+static void let_go(intptr_t many)
+{
+	let_go_of(world->object, (uint64_t)many);
+}
+
+/* A handle made by the owner of a strong reference. */
+static void borrow(intptr_t unused)
+{
+	struct wki_count *count = &world->object->count;
+	uint32_t word = atomic_load_relaxed(&count->units);
+
+	(void)unused;
+	if (bug == BORROW_BY_STORE)
+		atomic_store_relaxed(&count->units, (word | WKI_UNITS_BORROWED) + 1);
+	else
+		(void)wki_count_borrow_unit(count);
+	EXPLORE_CHECK(wki_count_is_borrowed(count));
+	atomic_store_relaxed(&world->borrowed, 1);
+}
+
 static void retain(intptr_t many)
 {
 	(void)wki_count_retain(&world->object->count, (uint64_t)many);
@@ -154,28 +210,36 @@ static void upgrade_door(intptr_t unused)
 	state[explore_thread()].strong = object;
 }
 
-static void release_upgraded(intptr_t unused)
+static struct object *take_upgraded(void)
 {
 	struct object *object = state[explore_thread()].strong;
 
-	(void)unused;
 	state[explore_thread()].strong = NULL;
-	if (object == NULL)
-		return;
-	use(object);
-	release_reference(object, 1);
+	if (object != NULL)
+		use(object);
+	return object;
 }
 
-static void visit_handle(intptr_t unused)
+static void release_upgraded(bool deciding)
 {
-	upgrade_handle(unused);
-	release_upgraded(unused);
+	struct object *object = take_upgraded();
+
+	if (object != NULL && deciding)
+		release_reference(object, 1);
+	else if (object != NULL)
+		let_go_of(object, 1);
 }
 
-static void visit_door(intptr_t unused)
+static void visit_handle(intptr_t deciding)
 {
-	upgrade_door(unused);
-	release_upgraded(unused);
+	upgrade_handle(0);
+	release_upgraded(deciding != 0);
+}
+
+static void visit_door(intptr_t deciding)
+{
+	upgrade_door(0);
+	release_upgraded(deciding != 0);
 }
 
 static void drop_handle(intptr_t unused)
@@ -225,9 +289,14 @@ static void invariant(void)
 		EXPLORE_CHECK(wki_strong_count(atomic_load_relaxed(&world->object->count.strong)) <= 8);
 }
 
+/* Each of them gives its reference up by a decision; LET_GO and what follows it do as the library does. */
 #define RELEASE EXPLORE_DO(release, 1)
-#define HANDLE EXPLORE_DO(visit_handle, 0)
-#define DOOR EXPLORE_DO(visit_door, 0)
+#define HANDLE EXPLORE_DO(visit_handle, 1)
+#define DOOR EXPLORE_DO(visit_door, 1)
+#define LET_GO EXPLORE_DO(let_go, 1)
+#define HANDLE_GO EXPLORE_DO(visit_handle, 0)
+#define DOOR_GO EXPLORE_DO(visit_door, 0)
+#define BORROW EXPLORE_DO(borrow, 0)
 #define DROP EXPLORE_DO(drop_handle, 0)
 #define WITH(strong, weak) .set_up = set_up, .argument = REFERENCES(strong, weak, NO_BUG), .finish = finish
 #define PLANTED(how, strong, weak, message) \
@@ -246,6 +315,25 @@ static const struct explore_scenario scenarios[] = {
 	{ .name = "three: release, two doors", .thread = { { RELEASE }, { DOOR }, { DOOR } }, WITH(1, 0) },
 	{ .name = "three: release, handle, doors", .thread = { { RELEASE }, { HANDLE, DROP }, { DOOR, DOOR } }, WITH(1, 1) },
 	{ .name = "three: two release, one revives twice", .thread = { { RELEASE }, { RELEASE }, { HANDLE, HANDLE, DROP } }, WITH(2, 1) },
+	{ .name = "end, handle upgraded", .thread = { { LET_GO }, { HANDLE_GO, DROP } }, WITH(1, 1), .how = EXPLORE_EVERY, .invariant = invariant },
+	{ .name = "end, door", .thread = { { LET_GO }, { DOOR_GO } }, WITH(1, 0), .how = EXPLORE_EVERY, .invariant = invariant },
+	{ .name = "end, doors", .thread = { { LET_GO }, { DOOR_GO, DOOR_GO, DOOR_GO } }, WITH(1, 0) },
+	{ .name = "end, another releases", .thread = { { LET_GO }, { LET_GO } }, WITH(2, 0), .how = EXPLORE_EVERY, .invariant = invariant },
+	{ .name = "two let go, both come back", .thread = { { LET_GO, HANDLE_GO, DROP }, { LET_GO, HANDLE_GO, DROP } }, WITH(2, 2) },
+	{ .name = "two let go, doors", .thread = { { LET_GO, DOOR_GO, DOOR_GO }, { LET_GO, DOOR_GO, DOOR_GO } }, WITH(2, 0) },
+	{ .name = "end against a late grant", .thread = { { RELEASE }, { DOOR_GO } }, WITH(1, 0), .how = EXPLORE_EVERY, .invariant = invariant },
+	{ .name = "end against late grants", .thread = { { RELEASE, DOOR_GO, DOOR_GO }, { DOOR_GO, DOOR, DOOR_GO } }, WITH(1, 0) },
+	{ .name = "end of many", .thread = { { EXPLORE_DO(retain, 2), EXPLORE_DO(let_go, 3), DOOR_GO, DROP }, { HANDLE_GO, DOOR_GO, DROP } }, WITH(1, 2) },
+	{ .name = "three: end, handle, door", .thread = { { LET_GO }, { HANDLE_GO, DROP }, { DOOR_GO } }, WITH(1, 1) },
+	{ .name = "three: two let go, a door", .thread = { { LET_GO }, { LET_GO }, { DOOR_GO } }, WITH(2, 0) },
+	{ .name = "three: end, a decider, a late grant", .thread = { { RELEASE }, { DOOR_GO }, { DOOR_GO } }, WITH(1, 0) },
+	{ .name = "two borrow", .thread = { { BORROW, LET_GO, DROP }, { BORROW, LET_GO, DROP } }, WITH(2, 0), .how = EXPLORE_EVERY, .invariant = invariant },
+	{ .name = "one borrows, who has a handle drops it", .thread = { { BORROW, DROP, LET_GO }, { HANDLE_GO, DROP } }, WITH(1, 1) },
+	{ .name = "planted: end by a store", .thread = { { LET_GO }, { HANDLE_GO, DROP } }, PLANTED(END_BY_STORE, 1, 1, "check failed") },
+	{ .name = "planted: end that has failed", .thread = { { LET_GO }, { HANDLE_GO, DROP } }, PLANTED(END_AND_GO_ON, 1, 1, "check failed") },
+	{ .name = "planted: end, and a release", .thread = { { LET_GO }, { HANDLE_GO, DROP } }, PLANTED(END_AND_RELEASE, 1, 1, "check failed") },
+	{ .name = "planted: borrowed by a store", .thread = { { BORROW, LET_GO, DROP }, { BORROW, LET_GO, DROP } }, PLANTED(BORROW_BY_STORE, 2, 0, "leak") },
+	{ .name = "planted: no grant, end", .thread = { { RELEASE }, { HANDLE_GO, DROP } }, PLANTED(NO_GRANT, 1, 1, "freed") },
 	{ .name = "planted: no grant", .thread = { { RELEASE }, { HANDLE, DROP } }, PLANTED(NO_GRANT, 1, 1, "freed") },
 	{ .name = "planted: no dead check", .thread = { { RELEASE }, { HANDLE, DROP } }, PLANTED(NO_DEAD_CHECK, 1, 1, "check failed") },
 	{ .name = "planted: DEAD by a store", .thread = { { RELEASE }, { HANDLE, DROP } }, PLANTED(DEAD_BY_STORE, 1, 1, "check failed") },

@@ -71,29 +71,41 @@ static void take(void *memory)
 		settle(object);
 }
 
+static bool try_end(struct object *object, uint64_t word)
+{
+	struct wki_count *count = &object->control.count;
+	bool won;
+
+	explore_read_lock();
+	won = wki_strong_count(word) == 0 ? wki_count_decide(count, word) : wki_count_try_end(count, word);
+	if (won)
+		atomic_store_release(&world->door, 0);
+	explore_read_unlock();
+	return won;
+}
+
 /* As wki_control_end. */
 static bool end(struct object *object, bool *borrowed)
 {
 	struct wki_count *count = &object->control.count;
-	uint64_t before;
-	bool won;
+	uint64_t word = wki_count_peek(count);
 
-	*borrowed = !wki_control_is_sole(&object->control);
-	if (!*borrowed) {
-		wki_count_end(count);
-		return true;
+	*borrowed = true;
+	if (wki_count_is_all(word, 1)) {
+		*borrowed = wki_count_is_borrowed(count);
+		if (!*borrowed)
+			wki_count_end(count);
+		if (!*borrowed || try_end(object, word))
+			return true;
 	}
-	before = wki_count_release(count, 1);
-	if (wki_strong_count(before) != 1)
+	word = wki_count_release(count, 1);
+	if (wki_strong_count(word) != 1)
 		return false;
-	explore_read_lock();
-	won = wki_count_decide(count, before);
-	if (won)
-		atomic_store_release(&world->door, 0);
-	explore_read_unlock();
-	if (!won && wki_count_drop_unit(count))
+	if (try_end(object, word & WKI_STRONG_FLAGS))
+		return true;
+	if (wki_count_drop_unit(count))
 		explore_free(object);
-	return won;
+	return false;
 }
 
 /* Operations of the owners. */

@@ -24,6 +24,7 @@ static void test_each_size_has_the_smallest_class_that_fits(void **state)
 		assert_true(class < WKI_SLAB_CLASSES);
 		assert_true(wki_slab_sizes[class] >= size);
 		assert_true(class == 0 || wki_slab_sizes[class - 1] < size);
+		assert_int_equal(wki_slab_batch(class), WKI_SLAB_BATCH_BYTES / wki_slab_sizes[class]);
 	}
 }
 
