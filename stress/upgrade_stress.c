@@ -173,7 +173,7 @@ static struct item *upgrade(struct stress_worker *worker, const struct card *car
 /*
  * wk_release by a decider that is slow: between bringing the count to zero and deciding it gives
  * others the time to revive the object, and revives it itself if nobody does. So it always loses,
- * gives the grant back as control_decide does, and must not take the block with it.
+ * gives the grant back as ending_decide does, and must not take the block with it.
  */
 static void release_slowly(struct stress_worker *worker, const struct card *card)
 {

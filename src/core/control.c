@@ -1,7 +1,7 @@
 /*
- * core/control.c - the end of an object's life
+ * core/control.c - what becomes of a dead object
  *
- * The last release of an object ends up here. It fires the watches, then hands the object on:
+ * Whoever has ended its life (core/ending.c) hands it on:
  *
  *	nothing to run, never borrowed    the memory goes at once
  *	nothing to run, borrowed          limbo: the memory goes after a grace period
@@ -22,7 +22,6 @@
 #include "reclaim/limbo.h"
 #include "reclaim/runner.h"
 #include "reclaim/thread.h"
-#include "sync/rcu.h"
 
 void wki_stop_no_object(const void *payload)
 {
@@ -225,12 +224,17 @@ static bool control_is_prompt(const struct wki_control *control)
 	return (control->type->flags & WK_TYPE_PROMPT) != 0;
 }
 
+bool wki_control_is_mailed(const struct wki_control *control)
+{
+	return control_has_destroy(control) && !control_is_prompt(control);
+}
+
 void wki_control_reclaim(struct wki_link *link)
 {
 	struct wki_control *control = wki_control_of_link(link);
 	wk_queue *queue = wki_control_meta(control) & WKI_EXTRA ? wki_extra_of(control)->destroy_on : NULL;
 
-	if (!control_has_destroy(control) || control_is_prompt(control))
+	if (!wki_control_is_mailed(control))
 		wki_control_finish(control);
 	else if (queue == NULL || !wki_deliver(queue, wki_tag(link, WKI_KIND_OBJECT)))
 		wki_control_destroy(control);
@@ -279,8 +283,7 @@ static __attribute__((noinline)) void control_end_prompt(struct wki_control *con
 	prompt_draining = false;
 }
 
-/* The object is dead, its watches have fired: hand it on. */
-static void control_retire(struct wki_control *control, bool borrowed)
+void wki_control_retire(struct wki_control *control, bool borrowed)
 {
 	if (control_is_prompt(control)) {
 		control_end_prompt(control);
@@ -296,219 +299,12 @@ static void control_retire(struct wki_control *control, bool borrowed)
 	}
 }
 
-/*
- * Everything that watches learns of the death, newest first; what was removed leaves the list. The list is noted
- * before it is taken, and what is told last stays noted while it is told: from there a child of a fork goes on.
- */
-static void control_fire_rcu(struct wki_control *control, struct wki_intent *intent)
-{
-	struct wki_watch *watch, *next;
-
-	if (intent != NULL)
-		wki_intent_note(&intent->telling, wki_watch_first(&control->watches));
-	for (watch = wki_watch_take(&control->watches); watch != NULL; watch = next) {
-		if (intent != NULL)
-			wki_intent_note(&intent->telling, watch);
-		next = wki_watch_next(watch);
-		if (wki_watch_move(watch, WKI_WATCH_LIVE, WKI_WATCH_FIRED))
-			wki_watch_handlers[watch->kind].fired(watch);
-		else if (wki_watch_move(watch, WKI_WATCH_REMOVED, WKI_WATCH_RETIRED))
-			wki_watch_handlers[watch->kind].leave(watch);
-	}
-}
-
-/* The thread's intent, unless it is in use: the death is a consequence of another one that it is at. */
-static struct wki_intent *control_announce(struct wki_control *control)
-{
-	struct wki_intent *intent = wki_intent_begin();
-
-	if (unlikely(intent == NULL || wki_intent_noted(&intent->ending) != NULL))
-		return NULL;
-	wki_intent_note(&intent->ending, control);
-	return intent;
-}
-
-static void control_conclude(struct wki_intent *intent)
-{
-	if (unlikely(intent == NULL))
-		return;
-	wki_intent_note(&intent->ending, NULL);
-	wki_intent_note(&intent->telling, NULL);
-	wki_intent_end(intent);
-}
-
-/*
- * By a decider, if `word` has no references, else by the owner of all that it has; true: dead, and the end of life is
- * the caller's. The read section begins before the object is dead for anybody, so that whoever judges it dead, and
- * takes it for reason to end a container, still finds us inside.
- */
-static bool control_try_end_rcu(struct wki_control *control, uint64_t word)
-{
-	struct wki_intent *intent = control_announce(control);
-	bool won;
-
-	SCHED_POINT("about to make it dead");
-	if (wki_strong_count(word) != 0)
-		won = wki_count_try_end(&control->count, word);
-	else
-		won = wki_count_decide(&control->count, word);
-	if (won)
-		control_fire_rcu(control, intent);
-	control_conclude(intent);
-	return won;
-}
-
-static bool control_try_end(struct wki_control *control, uint64_t word)
-{
-	bool won;
-
-	wki_read_lock();
-	won = control_try_end_rcu(control, word);
-	wki_read_unlock();
-	return won;
-}
-
-/*
- * What goes to the runner is mailed before the section ends: a barrier that begins between the death and the mail waits
- * for the section first.
- */
-static bool control_try_end_and_retire(struct wki_control *control, uint64_t word)
-{
-	bool won, mailed;
-
-	wki_read_lock();
-	won = control_try_end_rcu(control, word);
-	mailed = won && control_has_destroy(control) && !control_is_prompt(control);
-	SCHED_POINT("dead, but not mailed");
-	if (mailed)
-		control_retire(control, true);
-	wki_read_unlock();
-	SCHED_POINT("dead, and nobody waits for this thread");
-	if (won && !mailed)
-		control_retire(control, true);
-	return won;
-}
-
-/* `many` references less; true: none is left, the caller is a decider. Else the block may be gone. */
-static inline bool control_give_up(struct wki_control *control, uint64_t many, uint64_t *word)
-{
-	uint64_t count;
-
-	*word = wki_count_release(&control->count, many);
-	count = wki_strong_count(*word);
-	if (likely(count > many && (*word & WKI_STRONG_DEAD) == 0))
-		return false;
-	if (unlikely(count != many || (*word & WKI_STRONG_DEAD) != 0))
-		wki_stop_control(control, "released more often than retained");
-	*word &= WKI_STRONG_FLAGS;
-	return true;
-}
-
-/* What a release does that is not the last one is a few instructions and no frame: the two that end a life are out of line. */
-
-static __attribute__((noinline)) void control_decide(struct wki_control *control, uint64_t word)
-{
-	if (!control_try_end_and_retire(control, word))
-		wki_control_drop_unit(control); /* the grant */
-}
-
-static inline void control_release_some(struct wki_control *control, uint64_t many)
-{
-	uint64_t word;
-
-	if (unlikely(control_give_up(control, many, &word)))
-		control_decide(control, word);
-}
-
-/* These are all there were. If it was never borrowed, nobody can make another. */
-static __attribute__((noinline)) void control_release_all(struct wki_control *control, uint64_t many, uint64_t word)
-{
-	if (!wki_count_is_borrowed(&control->count)) {
-		wki_count_end(&control->count);
-		control_retire(control, false);
-	} else if (!control_try_end_and_retire(control, word)) {
-		control_release_some(control, many);
-	}
-}
-
-void wki_control_release(struct wki_control *control, uint64_t many)
-{
-	uint64_t word = wki_count_peek(&control->count);
-
-	if (wki_count_is_all(word, many))
-		control_release_all(control, many, word);
-	else
-		control_release_some(control, many);
-}
-
-bool wki_control_end(struct wki_control *control, bool *borrowed)
-{
-	uint64_t word = wki_count_peek(&control->count);
-
-	*borrowed = true;
-	if (wki_count_is_all(word, 1)) {
-		*borrowed = wki_count_is_borrowed(&control->count);
-		if (!*borrowed)
-			wki_count_end(&control->count);
-		if (!*borrowed || control_try_end(control, word))
-			return true;
-	}
-	if (!control_give_up(control, 1, &word))
-		return false;
-	if (control_try_end(control, word))
-		return true;
-	wki_control_drop_unit(control); /* the grant */
-	return false;
-}
-
 void wki_control_retire_without_destroy(struct wki_control *control, bool borrowed)
 {
 	/* CTL-11 relaxed; pairs: none; weaker: not possible; check: api/object_cyclic_test, api/object_unique_test (nobody else's but those who prune) */
 	(void)atomic_fetch_or_relaxed(&control->count.meta, WKI_DISCARDED);
 	control_drop_queue(control); /* now: limbo may take its time */
-	control_retire(control, borrowed);
-}
-
-static void control_watch_leave(struct wki_watch *watch)
-{
-	wki_watch_handlers[watch->kind].leave(watch);
-}
-
-void wki_control_prune_rcu(struct wki_control *control)
-{
-	wki_watch_prune_surely(&control->watches, &control->count.meta, control_watch_leave);
-}
-
-void wki_control_unwatch_rcu(struct wki_control *control)
-{
-	if (wki_watch_littered(&control->count.meta))
-		wki_watch_prune(&control->watches, &control->count.meta, control_watch_leave);
-}
-
-/* After a fork, in the child. */
-
-static void control_tell_orphans(struct wki_watch *watch)
-{
-	struct wki_watch *next;
-
-	for (; watch != NULL; watch = next) {
-		next = wki_watch_next(watch);
-		if (wki_watch_move(watch, WKI_WATCH_LIVE, WKI_WATCH_FIRED))
-			wki_watch_handlers[watch->kind].orphaned(watch);
-		else if (wki_watch_move(watch, WKI_WATCH_REMOVED, WKI_WATCH_RETIRED))
-			wki_watch_handlers[watch->kind].leave(watch);
-	}
-}
-
-/* Not dead: the thread has ended nothing. What it owned is nobody's, and a count of zero may be revived. */
-void wki_control_forked(struct wki_intent *intent)
-{
-	struct wki_control *control = wki_intent_noted(&intent->ending);
-
-	if (control == NULL || !wki_count_is_dead(&control->count))
-		return;
-	control_tell_orphans(wki_intent_noted(&intent->telling));
-	control_tell_orphans(wki_watch_take(&control->watches));
+	wki_control_retire(control, borrowed);
 }
 
 uint32_t wki_controls_forked(void)

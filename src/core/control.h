@@ -11,7 +11,7 @@
  *
  *	state     strong             what may happen                          who leaves it
  *	UNBORN    DEAD|UNBORN        upgrades fail; BORROWED is not set       its constructor: ALIVE or DEAD
- *	ALIVE     count > 0          everything                               release to zero
+ *	ALIVE     count > 0          everything                               its only owner: DEAD; release to zero
  *	UNDECIDED count 0            upgrade revives; deciders decide          the CAS to DEAD, or a reviver
  *	DEAD      DEAD               nothing but failing upgrades             its one owner: watches fired
  *	RETIRED   DEAD               peeks that began before it               the grace period (none if not BORROWED)
@@ -250,6 +250,10 @@ uint32_t wki_controls_forked(void);
  * The object is dead then, its watches have fired, and the caller retires it. `borrowed`: somebody may still peek.
  */
 bool wki_control_end(struct wki_control *control, bool *borrowed);
+/* wki_control_retire - the object is dead, its watches have fired: hand it on. `borrowed`: somebody may still peek */
+void wki_control_retire(struct wki_control *control, bool borrowed);
+/* wki_control_is_mailed - of a dead object: it is handed to the runner */
+bool wki_control_is_mailed(const struct wki_control *control);
 /* wki_control_retire_without_destroy - by who has ended it: hand the memory on, after a grace period if `borrowed` */
 void wki_control_retire_without_destroy(struct wki_control *control, bool borrowed);
 

@@ -16,6 +16,9 @@
 #include "reclaim/thread.h"
 #include "sync/rcu.h"
 
+/* Each constructor has its own copy: wk_new's options are constant, and what asks for them folds away. */
+#define OBJECT_INLINE static inline __attribute__((always_inline))
+
 static _Thread_local int object_status;
 
 int wk_last_status(void)
@@ -51,7 +54,7 @@ static bool object_may_be_made(void)
 	return true;
 }
 
-__attribute__((always_inline)) static inline int object_check(const wk_type *type, const wk_new_options *options, size_t size)
+OBJECT_INLINE int object_check(const wk_type *type, const wk_new_options *options, size_t size)
 {
 	int status = wki_service_need();
 
@@ -99,7 +102,7 @@ static inline void object_clear(void *payload, size_t size)
 	memset(last, 0, 16);
 }
 
-static void object_fill(void *payload, const wk_new_options *options, size_t size)
+OBJECT_INLINE void object_fill(void *payload, const wk_new_options *options, size_t size)
 {
 	if (options->copy_from != NULL)
 		memcpy(payload, options->copy_from, size);
@@ -107,7 +110,7 @@ static void object_fill(void *payload, const wk_new_options *options, size_t siz
 		object_clear(payload, size);
 }
 
-__attribute__((always_inline)) static inline struct wki_control *object_make(const wk_type *type, const wk_new_options *options, size_t size)
+OBJECT_INLINE struct wki_control *object_make(const wk_type *type, const wk_new_options *options, size_t size)
 {
 	bool extra = size != type->size || options->destroy_on != NULL;
 	bool apart = options->memory != NULL || size > WKI_INLINE_MAX || type->alignment > 64;
@@ -142,7 +145,7 @@ __attribute__((always_inline)) static inline struct wki_control *object_make(con
 }
 
 /* The type's owner, if it has one, is held; the control block keeps the hold. */
-__attribute__((always_inline)) static inline struct wki_control *object_try(const wk_type *type, const wk_new_options *options, int *code)
+OBJECT_INLINE struct wki_control *object_try(const wk_type *type, const wk_new_options *options, int *code)
 {
 	size_t size = options->size != 0 ? options->size : type->size;
 	struct wki_control *control;
@@ -161,7 +164,7 @@ __attribute__((always_inline)) static inline struct wki_control *object_try(cons
 	return control;
 }
 
-__attribute__((always_inline)) static inline void *object_new(const wk_type *type, const wk_new_options *options, int *status)
+OBJECT_INLINE void *object_new(const wk_type *type, const wk_new_options *options, int *status)
 {
 	struct wki_control *control;
 	int code;

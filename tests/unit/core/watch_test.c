@@ -54,7 +54,7 @@ static void push(wki_watch_head *head, unsigned first, unsigned count)
 		wki_watch_push(head, &watches[i].watch);
 }
 
-/* What control.c does at death. */
+/* What ending.c does at death. */
 static void fire(wki_watch_head *head)
 {
 	struct wki_watch *watch, *next;
@@ -68,7 +68,7 @@ static void fire(wki_watch_head *head)
 	}
 }
 
-/* What control.c does for who has removed a watch. */
+/* What ending.c does for who has removed a watch. */
 static void unwatch(wki_watch_head *head, wki_atomic_u32 *meta)
 {
 	if (wki_watch_littered(meta))
