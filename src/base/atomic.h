@@ -10,6 +10,9 @@
  * sees every other thread stopped between two instructions: it keeps the compiler from moving
  * accesses over it.
  *
+ * Sequentially consistent is an order like the others, for the one thing that it is good for: two
+ * threads that write each to its own place and then look at the other's.
+ *
  * Layer: base. Never: a default (sequentially consistent) access, a fence.
  */
 #ifndef WKI_BASE_ATOMIC_H
@@ -37,6 +40,7 @@ static inline void wki_program_order(void)
 
 #define atomic_load_relaxed(p) (SCHED_ACCESS(p), atomic_load_explicit((p), memory_order_relaxed))
 #define atomic_load_acquire(p) (SCHED_ACCESS(p), atomic_load_explicit((p), memory_order_acquire))
+#define atomic_load_seq_cst(p) (SCHED_ACCESS(p), atomic_load_explicit((p), memory_order_seq_cst))
 #define atomic_store_relaxed(p, v) (SCHED_ACCESS(p), atomic_store_explicit((p), (v), memory_order_relaxed))
 #define atomic_store_release(p, v) (SCHED_ACCESS(p), atomic_store_explicit((p), (v), memory_order_release))
 
@@ -73,6 +77,9 @@ static inline void wki_program_order(void)
 								  memory_order_relaxed))
 #define atomic_cas_acq_rel(p, expected, desired)                                                          \
 	(SCHED_ACCESS(p), atomic_compare_exchange_strong_explicit((p), (expected), (desired), memory_order_acq_rel, \
+								  memory_order_acquire))
+#define atomic_cas_seq_cst(p, expected, desired)                                                          \
+	(SCHED_ACCESS(p), atomic_compare_exchange_strong_explicit((p), (expected), (desired), memory_order_seq_cst, \
 								  memory_order_acquire))
 
 #endif

@@ -2,14 +2,14 @@
  * collect/create.c - get_or_create: flights and factories
  *
  * A FLIGHT is an entry that stands for a value on its way. It is absent for every lookup and
- * every length, and a ghost once it is over.
+ * every length, and leaves its slot once it is over.
  *
  *	PENDING  its maker runs the factory; others of mode ONCE wait
  *	DONE     it was taken out of its slot: by the maker with the product, or by a set or an insert
  *	FAILED   the maker gave up, or its thread ended in the factory
  *
- * Where a slot belongs to one entry (entry.h, EQUAL) nobody takes a flight out: the value goes into another
- * slot, and the flight is over when its maker is.
+ * Where a slot belongs to one entry (entry.h, EQUAL) only the maker takes a flight out: the value goes into another
+ * slot, and the flight is over when he is.
  *
  * Who waited starts over: after DONE there is a value to be found, unless it has gone again;
  * after FAILED one of them becomes the maker.
@@ -90,12 +90,17 @@ static int create_begin(struct wki_creation *creation)
 static void create_leave(void *argument)
 {
 	struct wki_create_frame *frame = argument;
+	uint32_t holds = 1;
 
 	create_frames = frame->outer;
 	if (frame->flight == NULL)
 		return;
 	wki_flight_end(frame->flight, WKI_FLIGHT_FAILED);
-	wki_entry_drop(frame->flight);
+	wki_read_lock();
+	if (wki_table_vacate_rcu(frame->flight->table, frame->flight))
+		holds++;
+	wki_read_unlock();
+	wki_entry_drop_many(frame->flight, holds);
 }
 
 /* The frame is left after the product is in: until then the flight holds its place. */

@@ -200,14 +200,31 @@ void wki_entry_discard(struct wki_entry *entry)
 	wki_runner_now(wki_tag(&entry->link, WKI_KIND_ENTRY));
 }
 
-void wki_entry_drop(struct wki_entry *entry)
+/* Nobody has a hold. */
+static void entry_retire(struct wki_entry *entry)
 {
-	if (!wki_watch_drop_hold(&entry->watch))
-		return;
 	if (entry_is_the_runners(entry))
 		wki_runner_after_grace(wki_tag(&entry->link, WKI_KIND_ENTRY));
 	else
 		wki_limbo_retire(wki_tag(&entry->link, WKI_KIND_ENTRY), entry_bytes(entry));
+}
+
+void wki_entry_forget(struct wki_entry *entry)
+{
+	/* ENT-11 relaxed; pairs: none; weaker: not possible; check: api/value_dict_race_test (nobody has a hold) */
+	atomic_store_relaxed(&entry->watch.holds, 0);
+	entry_retire(entry);
+}
+
+void wki_entry_drop_many(struct wki_entry *entry, uint32_t many)
+{
+	if (wki_watch_drop_holds(&entry->watch, many))
+		entry_retire(entry);
+}
+
+void wki_entry_drop(struct wki_entry *entry)
+{
+	wki_entry_drop_many(entry, 1);
 }
 
 bool wki_entry_hold(struct wki_entry *entry)
@@ -366,21 +383,23 @@ void wki_entry_fired(struct wki_watch *watch)
 {
 	struct wki_entry *entry = entry_of_watch(watch);
 
-	wki_table_lost_rcu(entry->table);
+	uint32_t holds = wki_table_lost_rcu(entry->table, entry) ? 2 : 1;
+
 	if (wki_entry_has_held(entry)) {
+		if (holds == 2)
+			wki_entry_drop(entry);
 		wki_held_key_died_rcu(entry);
 		return;
 	}
 	wki_entry_tell(entry, WK_CAUSE_DIED);
-	wki_entry_drop(entry);
+	wki_entry_drop_many(entry, holds);
 }
 
 void wki_entry_orphaned(struct wki_watch *watch)
 {
 	struct wki_entry *entry = entry_of_watch(watch);
 
-	wki_table_lost_rcu(entry->table);
-	wki_entry_drop(entry);
+	wki_entry_drop_many(entry, wki_table_lost_rcu(entry->table, entry) ? 2 : 1);
 }
 
 void wki_entry_leave(struct wki_watch *watch)

@@ -7,10 +7,10 @@
  *	STRONG   LIVE, REMOVED           a strong reference to its value  the slot's
  *	FLIGHT   never LIVE              somebody who makes a value       the slot's; the maker's; each waiter's
  *
- * Who wins the change from LIVE deals with what follows: the length; the watch list's litter;
- * the strong reference. Then the entry is a GHOST: it keeps its slot for its key. Whoever takes
- * it out of its slot (a writer of the same key, a mover, the end of the container) drops the
- * slot's hold. The last hold retires the entry: its memory goes one grace period later.
+ * Who wins the change from LIVE deals with what follows: the length; the slot; the watch list's
+ * litter; the strong reference. Whoever takes the entry out of its slot (he; a writer who wants the
+ * slot before he has come to that; a mover; the end of the container) drops the slot's hold.
+ * The last hold retires the entry: its memory goes one grace period later.
  *
  * LIVE means: the state is LIVE, read first; then the object is not DEAD. An entry owns no weak
  * unit and its `control` is never cleared. Whoever looks at *control has read the state LIVE in
@@ -26,7 +26,7 @@
  *
  * EQUAL: the key of such an entry cannot be compared any more once the object is dead, and then not everybody would judge
  * "the same key" alike. So a slot belongs to one entry there: nobody is the same as an entry that is not live, and
- * what is not live is passed over, never replaced. A key is stored anew at the first EMPTY slot of its probe order.
+ * what is not live is passed over: a key is stored anew where there is room.
  *
  * HELD: what a key dictionary holds for the key, see held.h. Live then means that it holds something, too.
  *
@@ -121,8 +121,11 @@ struct wki_entry *wki_entry_new(const struct wki_entry_form *form, enum wki_entr
 uint64_t wki_entry_hash(const struct wki_entry *entry, uint64_t seed);
 /* wki_entry_discard - of an entry that nobody else has seen */
 void wki_entry_discard(struct wki_entry *entry);
-/* wki_entry_drop - one hold less */
+/* wki_entry_drop - one hold less; wki_entry_drop_many - so many, all the caller's */
 void wki_entry_drop(struct wki_entry *entry);
+void wki_entry_drop_many(struct wki_entry *entry, uint32_t many);
+/* wki_entry_forget - of an entry that nobody holds, but others may be looking at: a grace period first */
+void wki_entry_forget(struct wki_entry *entry);
 /* wki_entry_hold - one hold more, by somebody in a read section; false: there is none left to add to */
 bool wki_entry_hold(struct wki_entry *entry);
 

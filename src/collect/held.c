@@ -311,7 +311,8 @@ void wki_held_over_rcu(struct wki_table *table, struct wki_entry *entry)
 {
 	if (!wki_entry_end(entry))
 		return; /* the key has died: whoever ends it counts */
-	wki_table_lost_rcu(table);
+	if (wki_table_lost_rcu(table, entry))
+		wki_entry_drop(entry);
 	wki_control_unwatch_rcu(entry->control);
 }
 

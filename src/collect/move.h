@@ -25,21 +25,31 @@
 
 /* Moving a unit. */
 
+/* What a mover makes of a word: an entry that has ended is dropped, a claim is lost. */
+WKI_INLINE uint64_t wki_word_frozen(uint64_t word, const struct wki_slots_ops *ops)
+{
+	const struct wki_entry *entry = wki_word_entry(word);
+
+	if (entry != NULL && !ops->is_kept(entry))
+		return WKI_FREE | WKI_FROZEN;
+	if (wki_word_is_claim(word))
+		return word | WKI_FREE | WKI_FROZEN;
+	return word | WKI_FROZEN;
+}
+
 /* wki_slots_freeze - after this the slot never changes; returns its last word */
 WKI_INLINE uint64_t wki_slots_freeze(wki_atomic_u64 *slot, const struct wki_slots_ops *ops, void *context)
 {
-	/* MOV-1 acquire; pairs: SLT-7, SLT-8, MOV-2, MOV-4, MOV-5; weaker: a half-made entry could be read; check: explore/slots */
+	/* MOV-1 acquire; pairs: CLM-1, CLM-2, CLM-3, CLM-5, MOV-2, MOV-4, MOV-5; weaker: a half-made entry could be read; check: explore/slots */
 	uint64_t frozen, word = atomic_load_acquire(slot);
-	struct wki_entry *entry;
 
 	while ((word & WKI_FROZEN) == 0) {
-		entry = wki_word_entry(word);
-		frozen = entry == NULL || ops->is_kept(entry) ? word | WKI_FROZEN : WKI_DROPPED;
-		/* MOV-2 acq_rel; pairs: SLT-4, SLT-8, MOV-1, MOV-2; weaker: another mover could read a half-made entry; check: explore/slots */
+		frozen = wki_word_frozen(word, ops);
+		/* MOV-2 acq_rel; pairs: SLT-4, CLM-2, CLM-3, CLM-5, MOV-1, MOV-2; weaker: another mover could read a half-made entry; check: explore/slots */
 		if (!atomic_cas_acq_rel(slot, &word, frozen))
 			continue;
-		if (frozen == WKI_DROPPED)
-			ops->dropped(context, entry);
+		if (wki_word_entry(word) != NULL && wki_word_entry(frozen) == NULL)
+			ops->dropped(context, wki_word_entry(word));
 		return frozen;
 	}
 	return word;
@@ -50,7 +60,7 @@ WKI_INLINE struct wki_bucket *wki_slots_freeze_next(struct wki_bucket *bucket)
 {
 	uint64_t next = 0;
 
-	/* MOV-3 acq_rel; pairs: SLT-4, SLT-7, MOV-5; weaker: a half-made overflow bucket could be read; check: explore/slots */
+	/* MOV-3 acq_rel; pairs: SLT-4, CLM-1, CLM-4, MOV-5; weaker: a half-made overflow bucket could be read; check: explore/slots */
 	(void)atomic_cas_acq_rel(&bucket->next, &next, WKI_FROZEN);
 	return wki_word_bucket(next);
 }
@@ -108,8 +118,35 @@ WKI_INLINE void wki_slots_free_chain(uint64_t next, const struct wki_slots_ops *
 	}
 }
 
+WKI_INLINE uint64_t wki_slots_chain_size(uint64_t next)
+{
+	const struct wki_bucket *bucket;
+	uint64_t size = 0;
+	unsigned i;
+
+	for (; (bucket = wki_word_bucket(next)) != NULL; next = bucket->image_next) {
+		for (i = 0; i < WKI_BUCKET_SLOTS; i++)
+			size += bucket->image[i] != 0;
+	}
+	return size;
+}
+
+/* An overflow chain for a bucket of the next array, unless somebody has put it there. */
+WKI_INLINE void wki_slots_publish_chain(struct wki_array *next, struct wki_bucket *bucket, uint64_t chain,
+					const struct wki_slots_ops *ops, void *context)
+{
+	const uint64_t size = wki_slots_chain_size(chain);
+	uint64_t none = 0;
+
+	/* MOV-5 release; pairs: SLT-4, CLM-4, MOV-3; weaker: a half-made bucket could be read; check: explore/slots */
+	if (atomic_cas_release(&bucket->next, &none, chain))
+		wki_slots_count_spilled(next, size);
+	else
+		wki_slots_free_chain(chain, ops, context);
+}
+
 /* wki_slots_publish - make a bucket of the next array what the layout says, where somebody has not yet */
-WKI_INLINE void wki_slots_publish(const struct wki_array *next, struct wki_bucket *bucket, const struct wki_bucket *image,
+WKI_INLINE void wki_slots_publish(struct wki_array *next, struct wki_bucket *bucket, const struct wki_bucket *image,
 				  const struct wki_slots_ops *ops, void *context)
 {
 	uint64_t none;
@@ -118,15 +155,13 @@ WKI_INLINE void wki_slots_publish(const struct wki_array *next, struct wki_bucke
 	for (i = 0; i < WKI_BUCKET_SLOTS; i++) {
 		none = 0;
 		if (image->image[i] != 0) {
-			/* MOV-4 release; pairs: SLT-4, MOV-1; weaker: a half-made entry could be read; check: explore/slots */
+			/* MOV-4 release; pairs: SLT-4, CLM-4, MOV-1; weaker: a half-made entry could be read; check: explore/slots */
 			(void)atomic_cas_release(&bucket->slot[i], &none, image->image[i]);
 			wki_bucket_set_hint(next, bucket, i, wki_word_entry(image->image[i]), ops);
 		}
 	}
-	none = 0;
-	/* MOV-5 release; pairs: SLT-4, MOV-3; weaker: a half-made bucket could be read; check: explore/slots */
-	if (image->image_next != 0 && !atomic_cas_release(&bucket->next, &none, image->image_next))
-		wki_slots_free_chain(image->image_next, ops, context);
+	if (image->image_next != 0)
+		wki_slots_publish_chain(next, bucket, image->image_next, ops, context);
 }
 
 WKI_INLINE struct wki_bucket *wki_unit_bucket(const struct wki_array *array, const struct wki_array *next, size_t unit)

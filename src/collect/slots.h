@@ -1,18 +1,27 @@
 /*
  * collect/slots.h - the slot protocol: buckets of entries that many threads share without a lock
  *
- * WORD, 64 bits:  tag (16, its top bit is always set) | entry address (48, 16-aligned) | FROZEN (bit 0)
+ * WORD, 64 bits:  tag (16, its top bit is set in ENTRY alone) | entry address (48, 16-aligned) |
+ *                 VACANT (bit 1) | FROZEN (bit 0)
  *
  *	state          word            from                        who
  *	EMPTY          0               -                           the array is made of these
- *	ENTRY(e)       tag|e           EMPTY, ENTRY(x)             a writer: e is of x's key, and x was replaced,
+ *	CLAIM(e)       tag-|e          FREE, EMPTY of an overflow  a writer who has not found e's key anywhere
+ *	                               bucket, ENTRY(x) that ended
+ *	ENTRY(e)       tag|e           EMPTY of a home bucket      a writer who has not found e's key
+ *	                               ENTRY(x)                    a writer: e is of x's key, and x was replaced,
  *	                                                           is dead or is a flight
+ *	                               CLAIM(e)                    whoever has found that e's key is nowhere else
  *	                               EMPTY of the next array     a mover
+ *	LOST(e)        tag-|e|2        CLAIM(e)                    whoever has found e's key elsewhere
+ *	FREE           2               ENTRY(x)                    whoever has ended x, or finds it ended
+ *	                               LOST(e)                     the writer whose claim it was
  *	EMPTY|F        1               EMPTY                       a mover
  *	ENTRY(e)|F     tag|e|1         ENTRY(e)                    a mover
- *	DROPPED        3               ENTRY(e), e not worth       a mover, who then drops e
- *	                               moving
- *	Impossible: anything to 0; any change of a word that is FROZEN.
+ *	LOST(e)|F      tag-|e|3        CLAIM(e), LOST(e)           a mover
+ *	FREE|F         3               FREE; ENTRY(x) that ended   a mover
+ *	Impossible: anything to 0; any change of a word that is FROZEN. Whoever takes an entry out of its
+ *	slot drops it.
  *
  * BUCKET: one cache line, WKI_BUCKET_SLOTS words and NEXT; and a second one with a HINT for each slot.
  *	NEXT           0 none, or the overflow bucket; then FROZEN (none, for ever) and, in the first bucket
@@ -25,6 +34,23 @@
  * A key's PROBE ORDER: the slots of its home bucket, cyclic from start(hash), then those of the
  * overflow bucket in the same way, and so on.
  *
+ * ROOM. While the home bucket has an EMPTY slot, no slot of it is used for another key than its
+ * first one, and who inserts takes the first EMPTY slot: two inserts of one key meet there. Once
+ * there is none (for the array's life, then), any slot of the probe order will do that is FREE, or
+ * whose entry has ended, or that is EMPTY and the first such one. Two inserts of one key may then
+ * take two slots. So a slot is CLAIMED first; then all others are looked at:
+ *
+ *	the key is in an ENTRY                         the claim is LOST
+ *	in a CLAIM that is earlier in the probe order  the claim is LOST
+ *	in a CLAIM that is later                       that one is made LOST
+ *	otherwise                                      the claim becomes an ENTRY
+ *
+ * Claims and looks are sequentially consistent: of two that claim slots for one key at least one
+ * sees the other, and each outcome is one compare-and-swap on the claim's word. Anybody can settle
+ * anybody's claim, and does if he wants to insert its key; nobody waits. Lookups pass over claims.
+ * LOST names the entry, which is never claimed for again: so the writer learns what has become of it, and
+ * a late helper changes nothing.
+ *
  * ARRAY: 2^k buckets; `next`, the array that a migration moves it to, NULL until one starts;
  * `frontier`, how many units have moved. UNIT: what moves at once, a bucket with its overflow
  * (two buckets, where the next array is smaller), to a place of its own in the next array.
@@ -35,10 +61,9 @@
  * unit that is MOVED.
  *
  * INVARIANTS
- *	(S1) A slot, once filled, belongs to one key for the array's life: a key is never beyond an
- *	     EMPTY slot of its probe order, so two inserts of one key meet at one slot. There are no
- *	     tombstones: what is removed or dies stays as a ghost and keeps the slot for its key.
- *	(S2) A key has at most one slot in the array that has authority over it (DROPPED is nobody's).
+ *	(S1) A key is never beyond an EMPTY slot of its probe order.
+ *	(S2) A key has at most one ENTRY in the array that has authority over it, one that has ended included: it
+ *	     keeps its slot for its key until it is taken out.
  *	(S3) The compare-and-swap that takes an entry out of its slot has one winner, who deals with it.
  *	(S4) Once frozen, a unit's words never change, so every mover computes the same layout of
  *	     the destination: in the old order, each entry at the first free place of its probe
@@ -70,9 +95,9 @@
 #define WKI_HINT_SHIFT (63u - 10u) /* arrays of 2^10 buckets and more have hints */
 #define WKI_FROZEN UINT64_C(1)
 #define WKI_MOVED UINT64_C(2) /* in NEXT of a unit's first bucket */
-#define WKI_DROPPED (UINT64_C(2) | WKI_FROZEN)
+#define WKI_FREE UINT64_C(2) /* in a slot, and in every word that is LOST */
 #define WKI_WORD_TAG (UINT64_C(0xffff) << 48)
-#define WKI_WORD_ENTRY (UINT64_C(1) << 63) /* in every word that holds an entry */
+#define WKI_WORD_ENTRY (UINT64_C(1) << 63) /* in every word that is an ENTRY */
 #define WKI_WORD_ADDRESS UINT64_C(0x0000fffffffffff0)
 
 struct wki_entry;
@@ -99,14 +124,15 @@ struct wki_array {
 	wki_array_root next;        /* NULL, then set once */
 	wki_atomic_size frontier;   /* units whose authority has passed to next; only grows */
 	wki_atomic_size claim;      /* units that somebody means to move: a hint */
+	wki_atomic_u64 spilled;     /* slots of overflow buckets that are not EMPTY; only grows */
 };
 
 /* What a migration must know of entries, and where overflow buckets come from. */
 struct wki_slots_ops {
 	uint64_t (*hash)(void *context, const struct wki_entry *entry);
-	/* Worth moving: a live value or a pending flight. True also where it has just ceased to be. */
+	/* It has not ended: a live value or a pending flight. True also where it has just ended; false is final. */
 	bool (*is_kept)(const struct wki_entry *entry);
-	/* The entry left its slot and no other slot has it. */
+	/* A mover took the entry out of its slot. */
 	void (*dropped)(void *context, struct wki_entry *entry);
 	struct wki_bucket *(*bucket_new)(void *context); /* zeroed; NULL: no memory */
 	void (*bucket_free)(void *context, struct wki_bucket *bucket);
@@ -120,8 +146,9 @@ typedef bool wki_same_key(const struct wki_entry *entry, uint64_t hash, const vo
 struct wki_place {
 	struct wki_array *array;
 	struct wki_bucket *bucket;
-	wki_atomic_u64 *word; /* a slot: of the key, or EMPTY; or &bucket->next: the key would go behind this bucket */
+	wki_atomic_u64 *word; /* a slot: of the key, or room; or &bucket->next: the key would go behind this bucket */
 	uint64_t seen;        /* what *word was */
+	bool claims;          /* room that has to be claimed; what it holds is of another key */
 };
 
 /* Words and hashes. The home bucket takes the hash's top bits, the tag and the start others. */
@@ -146,10 +173,32 @@ WKI_INLINE uint64_t wki_word_of(const struct wki_entry *entry, uint64_t hash)
 	return wki_hash_tag(hash) | (uintptr_t)entry;
 }
 
-/* wki_word_entry - of a slot's word; NULL: EMPTY or DROPPED, frozen or not */
-WKI_INLINE struct wki_entry *wki_word_entry(uint64_t word)
+/* wki_word_named - the entry that a slot's word names: an ENTRY's, a CLAIM's, a LOST one; NULL: EMPTY or FREE */
+WKI_INLINE struct wki_entry *wki_word_named(uint64_t word)
 {
 	return (struct wki_entry *)(uintptr_t)(word & WKI_WORD_ADDRESS);
+}
+
+/* wki_word_entry - the entry that is in the slot; NULL: none, frozen or not */
+WKI_INLINE struct wki_entry *wki_word_entry(uint64_t word)
+{
+	return word & WKI_WORD_ENTRY ? wki_word_named(word) : NULL;
+}
+
+WKI_INLINE uint64_t wki_word_claim(const struct wki_entry *entry, uint64_t hash)
+{
+	return wki_word_of(entry, hash) & ~WKI_WORD_ENTRY;
+}
+
+WKI_INLINE bool wki_word_is_claim(uint64_t word)
+{
+	return (word & (WKI_WORD_ENTRY | WKI_FREE)) == 0 && wki_word_named(word) != NULL;
+}
+
+/* wki_word_may_be - has it the tag, as an ENTRY or a CLAIM? */
+WKI_INLINE bool wki_word_may_be(uint64_t word, uint64_t tag)
+{
+	return ((word ^ tag) & WKI_WORD_TAG & ~WKI_WORD_ENTRY) == 0 && (word & WKI_FREE) == 0 && wki_word_named(word) != NULL;
 }
 
 /* wki_word_bucket - of a NEXT word; NULL: none */
@@ -158,9 +207,10 @@ WKI_INLINE struct wki_bucket *wki_word_bucket(uint64_t next)
 	return (struct wki_bucket *)(uintptr_t)(next & WKI_WORD_ADDRESS);
 }
 
+/* wki_place_entry - of the key; NULL: it was not found */
 WKI_INLINE struct wki_entry *wki_place_entry(const struct wki_place *place)
 {
-	return place->word == &place->bucket->next ? NULL : wki_word_entry(place->seen);
+	return place->claims || place->word == &place->bucket->next ? NULL : wki_word_entry(place->seen);
 }
 
 /* Arrays and authority. */
@@ -222,7 +272,7 @@ WKI_INLINE struct wki_array *wki_slots_route(const wki_array_root *root, uint64_
 
 WKI_INLINE uint64_t wki_slots_load(const wki_atomic_u64 *word)
 {
-	/* SLT-4 acquire; pairs: SLT-7, SLT-8, MOV-2, MOV-4, MOV-5; weaker: a half-made entry or bucket could be read; check: explore/slots */
+	/* SLT-4 acquire; pairs: CLM-1, CLM-2, CLM-3, CLM-5, MOV-2, MOV-4, MOV-5; weaker: a half-made entry or bucket could be read; check: explore/slots */
 	return atomic_load_acquire((wki_atomic_u64 *)(uintptr_t)word);
 }
 
@@ -297,7 +347,7 @@ WKI_INLINE struct wki_entry *wki_slots_glance(const wki_array_root *root, uint64
 	return wki_word_entry(wki_slots_load(&bucket->slot[i]));
 }
 
-/* wki_slots_find - the slot of the key, or the place where an insert of it would put it */
+/* wki_slots_find - the slot of the key, or where the search for it has ended */
 WKI_INLINE struct wki_place wki_slots_find(struct wki_array *array, uint64_t hash, wki_same_key *same, const void *key)
 {
 	struct wki_place place = { .array = array, .bucket = &array->buckets[wki_hash_home(hash, array->shift)] };
@@ -364,52 +414,10 @@ WKI_INLINE void *wki_slots_get(const wki_array_root *root, uint64_t hash, wki_sa
 	return NULL;
 }
 
-/* Storing. */
-
-enum wki_stored {
-	WKI_STORED,          /* the entry is in the slot; what was there (place.seen) is the caller's to deal with */
-	WKI_STORE_AGAIN,     /* somebody else changed the slot: find it again */
-	WKI_STORE_FROZEN,    /* the unit is being moved: wki_slots_pass, then find it again */
-	WKI_STORE_NO_MEMORY, /* nothing changed */
-};
-
-/* wki_slots_append - store behind the last bucket, in a new one */
-WKI_INLINE enum wki_stored wki_slots_append(const struct wki_place *place, uint64_t hash, struct wki_entry *entry,
-					    const struct wki_slots_ops *ops, void *context)
+WKI_INLINE void wki_slots_count_spilled(struct wki_array *array, uint64_t slots)
 {
-	struct wki_bucket *bucket = ops->bucket_new(context);
-	uint64_t next = 0;
-
-	if (bucket == NULL)
-		return WKI_STORE_NO_MEMORY;
-	bucket->image[wki_hash_start(hash)] = wki_word_of(entry, hash);
-	/* SLT-7 release; pairs: SLT-4, MOV-3; weaker: a half-made bucket or entry could be read; check: explore/slots */
-	if (atomic_cas_release(&place->bucket->next, &next, (uintptr_t)bucket))
-		return WKI_STORED;
-	ops->bucket_free(context, bucket);
-	return WKI_STORE_AGAIN;
-}
-
-/*
- * wki_slots_store - put the entry where its key was found, or would be
- *
- * In the place of another entry only if that one is of the same key and the caller replaces it,
- * or has found it dead, or it is a flight.
- */
-WKI_INLINE enum wki_stored wki_slots_store(const struct wki_place *place, uint64_t hash, struct wki_entry *entry,
-					   const struct wki_slots_ops *ops, void *context)
-{
-	uint64_t seen = place->seen;
-
-	if (seen & WKI_FROZEN)
-		return WKI_STORE_FROZEN;
-	if (place->word == &place->bucket->next)
-		return wki_slots_append(place, hash, entry, ops, context);
-	/* SLT-8 release; pairs: SLT-4, MOV-1, MOV-2; weaker: a half-made entry could be read; check: explore/slots */
-	if (!atomic_cas_release(place->word, &seen, wki_word_of(entry, hash)))
-		return WKI_STORE_AGAIN;
-	wki_bucket_set_hint(place->array, place->bucket, (size_t)(place->word - place->bucket->slot), entry, ops);
-	return WKI_STORED;
+	/* SLT-7 relaxed; pairs: none; weaker: not possible; check: unit/collect/table_test (a sum only) */
+	(void)atomic_fetch_add_relaxed(&array->spilled, slots);
 }
 
 /* wki_slots_init - the first array, before anybody else can see the table */

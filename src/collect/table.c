@@ -19,12 +19,11 @@
 #include "sync/rcu.h"
 
 #define TABLE_FULL 5u          /* live entries a bucket, from which on it grows */
-#define TABLE_FLOOR 3u         /* smaller tables are not worth shrinking or sweeping for one ghost a bucket */
+#define TABLE_FLOOR 3u         /* smaller tables are not worth shrinking or sweeping */
 #define TABLE_STRIPED 6u       /* tables of 2^6 buckets and more have striped counters */
 #define TABLE_STRIPES_MAX 8u
 #define TABLE_QUOTA 2u         /* units that an insert moves */
 #define TABLE_STRIDE 64u       /* units that the runner moves at a time */
-#define TABLE_LOOK 31u         /* a large table's size is looked at after every 32nd fill of a stripe */
 #define TABLE_AT_ONCE 4u       /* tables of up to 2^4 buckets are moved as a whole by whoever begins it */
 #define TABLE_BITS_MAX 40u     /* beyond it the hash's parts would overlap, and no memory is that large */
 #define TABLE_NOT_DUE UINT_MAX
@@ -76,32 +75,33 @@ static void table_add_stripes(struct wki_table *table)
 		wki_free(table->allocator, stripes, stripes_size(count), 64);
 }
 
-static void stripe_add(const struct wki_stripe *stripe, uint64_t *live, uint64_t *filled)
+static uint64_t stripe_live(const struct wki_stripe *stripe)
 {
 	/* TBL-8 relaxed; pairs: none; weaker: not possible; check: unit/collect/table_test (sums only) */
-	*live += atomic_load_relaxed((wki_atomic_u64 *)(uintptr_t)&stripe->live);
-	/* TBL-9 relaxed; pairs: none; weaker: not possible; check: unit/collect/table_test (sums only) */
-	*filled += atomic_load_relaxed((wki_atomic_u64 *)(uintptr_t)&stripe->filled);
+	return atomic_load_relaxed((wki_atomic_u64 *)(uintptr_t)&stripe->live);
 }
 
-static void table_sum(const struct wki_table *table, int64_t *live, int64_t *filled)
+static int64_t table_live(const struct wki_table *table)
 {
 	const struct wki_stripes *stripes = table_stripes(table);
-	uint64_t lives = 0, fills = 0;
+	uint64_t live = stripe_live(&table->own);
 	unsigned i;
 
-	stripe_add(&table->own, &lives, &fills);
 	for (i = 0; stripes != NULL && i <= stripes->mask; i++)
-		stripe_add(&stripes->stripe[i], &lives, &fills);
-	*live = (int64_t)lives;
-	*filled = (int64_t)fills;
+		live += stripe_live(&stripes->stripe[i]);
+	return (int64_t)live;
+}
+
+static int64_t table_spilled(const struct wki_array *array)
+{
+	/* TBL-9 relaxed; pairs: none; weaker: not possible; check: unit/collect/table_test (a sum only) */
+	return (int64_t)atomic_load_relaxed((wki_atomic_u64 *)(uintptr_t)&array->spilled);
 }
 
 size_t wki_table_len(const struct wki_table *table)
 {
-	int64_t live, filled;
+	int64_t live = table_live(table);
 
-	table_sum(table, &live, &filled);
 	return live > 0 ? (size_t)live : 0;
 }
 
@@ -109,19 +109,13 @@ void wki_table_read(const struct wki_table *table, struct wki_table_figures *fig
 {
 	const struct wki_array *array;
 
-	table_sum(table, &figures->live, &figures->filled);
+	figures->live = table_live(table);
 	wki_read_lock();
 	array = wki_slots_current(&table->root);
+	figures->spilled = table_spilled(array);
 	figures->buckets = wki_slots_buckets(array);
 	figures->is_moving = wki_slots_next(array) != NULL;
 	wki_read_unlock();
-}
-
-/* A slot was EMPTY and is no more (1), or an entry was dropped (-1); returns the stripe's count before. */
-static uint64_t table_count_filled(struct wki_table *table, uint64_t more)
-{
-	/* TBL-10 relaxed; pairs: none; weaker: not possible; check: unit/collect/table_test (sums only) */
-	return atomic_fetch_add_relaxed(&wki_table_stripe(table)->filled, more);
 }
 
 /* What the slot protocol must know. */
@@ -161,7 +155,7 @@ static bool table_entry_is_kept(const struct wki_entry *entry)
 
 static void table_entry_dropped(void *context, struct wki_entry *entry)
 {
-	(void)table_count_filled(context, (uint64_t)-1);
+	(void)context;
 	wki_entry_drop(entry);
 }
 
@@ -185,7 +179,7 @@ static void table_finish_rcu(struct wki_table *table, struct wki_array *array, s
 enum table_moved { TABLE_MOVED, TABLE_IDLE, TABLE_NO_MEMORY };
 
 /*
- * Moving a unit looks at every entry in it, and nobody has looked at a ghost for long. Ask for the
+ * Moving a unit looks at every entry in it, and perhaps nobody has looked at them for long. Ask for the
  * entries of the unit that is likely to be moved next, and for the bucket after it.
  */
 static void table_ask_ahead_rcu(struct wki_array *array, const struct wki_array *next)
@@ -237,19 +231,17 @@ bool wki_table_pass_rcu(struct wki_table *table, struct wki_array *array, uint64
 	return passed;
 }
 
-/* How many bits the next array should have, TABLE_NOT_DUE: none is due. `slack`: ghosts that are put up with beyond the rule. */
-static unsigned table_due(const struct wki_table *table, const struct wki_array *array, int64_t slack)
+/* How many bits the next array should have, TABLE_NOT_DUE: none is due. */
+static unsigned table_due(const struct wki_table *table, const struct wki_array *array)
 {
 	unsigned bits = wki_array_bits(array);
-	int64_t live, filled, buckets = (int64_t)wki_slots_buckets(array), ghosts;
+	int64_t live = table_live(table), spilled = table_spilled(array), buckets = (int64_t)wki_slots_buckets(array);
 
-	table_sum(table, &live, &filled);
-	ghosts = filled - live - slack;
 	if (live > (int64_t)TABLE_FULL * buckets && bits < TABLE_BITS_MAX)
 		return bits + 1;
 	if (bits > table->floor && live < buckets / 2)
 		return bits - 1;
-	if (ghosts > live && ghosts > buckets && ghosts > 1 << TABLE_FLOOR)
+	if (spilled > buckets && spilled > 1 << TABLE_FLOOR)
 		return bits;
 	return TABLE_NOT_DUE;
 }
@@ -296,7 +288,7 @@ static unsigned table_due_now_rcu(const struct wki_table *table)
 {
 	struct wki_array *array = wki_slots_current(&table->root);
 
-	return wki_slots_next(array) != NULL ? TABLE_NOT_DUE : table_due(table, array, 0);
+	return wki_slots_next(array) != NULL ? TABLE_NOT_DUE : table_due(table, array);
 }
 
 /*
@@ -308,7 +300,7 @@ static bool table_begin_rcu(struct wki_table *table, struct wki_array *next)
 	struct wki_array *array = wki_slots_current(&table->root);
 	unsigned bits = wki_array_bits(next);
 
-	if (wki_slots_next(array) != NULL || table_due(table, array, 0) != bits)
+	if (wki_slots_next(array) != NULL || table_due(table, array) != bits)
 		return false;
 	SCHED_POINT("a migration is due but not begun");
 	if (!wki_slots_start(array, next))
@@ -353,26 +345,54 @@ void wki_table_tend(struct wki_table *table, bool look)
 void wki_table_look_rcu(struct wki_table *table)
 {
 	struct wki_array *array = wki_slots_current(&table->root);
-	int64_t buckets = (int64_t)wki_slots_buckets(array);
-	/* Inserts look at a large table now and then only: what they will see to is left to them. */
-	int64_t slack = wki_array_bits(array) < TABLE_STRIPED ? 0 : buckets / 4 + (TABLE_LOOK + 1) * TABLE_STRIPES_MAX;
 
-	if (wki_slots_next(array) == NULL && table_due(table, array, slack) != TABLE_NOT_DUE)
+	if (wki_slots_next(array) == NULL && table_due(table, array) != TABLE_NOT_DUE)
 		table_ask_rcu(table, wki_runner_after_grace);
 }
 
-enum wki_stored wki_table_store_rcu(struct wki_table *table, const struct wki_place *place, uint64_t hash,
-				    struct wki_entry *entry, bool *look)
+struct wki_place wki_table_find_room_rcu(const struct wki_table *table, uint64_t hash, wki_same_key *same, const void *key)
 {
-	enum wki_stored stored = wki_slots_store(place, hash, entry, &table_ops, table);
-	uint64_t before;
+	struct wki_array *array = wki_slots_route(&table->root, hash);
 
-	if (stored != WKI_STORED || wki_place_entry(place) != NULL)
+	if (likely(same == wki_entry_same_number)) /* compiled in */
+		return wki_slots_find_room(array, hash, wki_entry_same_number, key, &table_ops);
+	return wki_slots_find_room(array, hash, same, key, &table_ops);
+}
+
+/* Whoever finds no room in the home bucket looks whether the table is too small. */
+enum wki_stored wki_table_store_rcu(struct wki_table *table, const struct wki_place *place, uint64_t hash,
+				    struct wki_entry *entry, wki_same_key *same, const void *key, bool *look)
+{
+	enum wki_stored stored = same == wki_entry_same_number ?
+		wki_slots_store(place, hash, entry, wki_entry_same_number, key, &table_ops, table) :
+		wki_slots_store(place, hash, entry, same, key, &table_ops, table);
+	struct wki_entry *displaced = place->claims && place->word != &place->bucket->next ? wki_word_entry(place->seen) : NULL;
+
+	if (stored != WKI_STORED && stored != WKI_STORE_LOST)
 		return stored;
-	before = table_count_filled(table, 1);
-	*look = (before & TABLE_LOOK) == TABLE_LOOK || wki_array_bits(place->array) < TABLE_STRIPED ||
-		place->word == &place->bucket->next;
+	if (displaced != NULL)
+		wki_entry_drop(displaced);
+	*look = wki_array_bits(place->array) < TABLE_STRIPED || place->word == &place->bucket->next ||
+		place->bucket != &place->array->buckets[wki_hash_home(hash, place->array->shift)];
 	return stored;
+}
+
+static bool table_is_entry(const struct wki_entry *entry, uint64_t hash, const void *wanted)
+{
+	(void)hash;
+	return entry == wanted;
+}
+
+bool wki_table_vacate_rcu(const struct wki_table *table, const struct wki_entry *entry)
+{
+	return wki_slots_vacate(&table->root, wki_entry_hash(entry, table->seed), table_is_entry, entry);
+}
+
+void wki_table_withdraw(struct wki_table *table, const struct wki_entry *entry)
+{
+	uint64_t hash = wki_entry_hash(entry, table->seed);
+
+	wki_slots_withdraw(wki_slots_route(&table->root, hash), hash, entry);
 }
 
 /* A migration is running, and has moved on since the last look. */

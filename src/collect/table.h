@@ -5,12 +5,14 @@
  *
  *	grow    k+1  live > 5 * 2^k
  *	shrink  k-1  live < 2^k / 2, down to what was asked for at first
- *	sweep   k    ghosts > max(live, 2^k): the same size, but without them
+ *	sweep   k    spilled > max(2^k, 8): the same size, but without the overflow buckets that are not needed any more
  *
- * live     entries whose state is LIVE; whoever makes one LIVE or ends that counts
- * filled   slots of the arrays in authority that are not EMPTY; whoever fills an EMPTY slot or
- *          drops the entry of one counts, moving does not change it. Ghosts: filled - live.
- * Both are sums over stripes, and may be off (even below 0) by what is in progress.
+ * live     entries whose state is LIVE; whoever makes one LIVE or ends that counts. A sum over stripes, which may be
+ *          off (even below 0) by what is in progress.
+ * spilled  slots of overflow buckets that have been filled; of an array.
+ *
+ * Whoever ends an entry takes it out of its slot, which then serves any key. So a table whose entries come and go
+ * stays as it is, but for keys that meet in one bucket: what they spill goes with a sweep.
  *
  * Every insert that finds a migration running moves two units, so that it ends before the next
  * array is full. Removals and deaths move nothing. The runner looks after every larger migration now and then, and
@@ -23,16 +25,15 @@
 #ifndef WKI_COLLECT_TABLE_H
 #define WKI_COLLECT_TABLE_H
 
-#include "collect/slots.h"
+#include "collect/claim.h"
 #include "collect/walk.h"
 #include "core/control.h"
 #include "reclaim/link.h"
 #include "reclaim/thread.h"
 
-/* Counters that wrap: a stripe may be below 0, the sum is not. */
+/* A counter that wraps: a stripe may be below 0, the sum is not. */
 struct wki_stripe {
 	_Alignas(64) wki_atomic_u64 live;
-	wki_atomic_u64 filled;
 };
 
 struct wki_stripes {
@@ -57,9 +58,17 @@ struct wki_table {
 /* wki_table_init - with room for `expected` entries. WK_ENOMEM: nothing is left behind. */
 int wki_table_init(struct wki_table *table, struct wki_control *owner, const wk_allocator *allocator, size_t expected);
 
-/* wki_table_store_rcu - wki_slots_store, counted; the entry's place may have held another one of the key (place->seen). Sets *look for wki_table_tend. */
+/*
+ * wki_table_find_room_rcu - wki_slots_find_room
+ * wki_table_store_rcu - wki_slots_store there; an entry of the same key that was in the place is the caller's to deal with. Sets *look for wki_table_tend.
+ */
+struct wki_place wki_table_find_room_rcu(const struct wki_table *table, uint64_t hash, wki_same_key *same, const void *key);
 enum wki_stored wki_table_store_rcu(struct wki_table *table, const struct wki_place *place, uint64_t hash,
-				    struct wki_entry *entry, bool *look);
+				    struct wki_entry *entry, wki_same_key *same, const void *key, bool *look);
+/* wki_table_vacate_rcu - take an entry that has ended out of its slot; true: the slot's hold is the caller's */
+bool wki_table_vacate_rcu(const struct wki_table *table, const struct wki_entry *entry);
+/* wki_table_withdraw - in the child of a fork: the claim for an entry that a lost thread was storing */
+void wki_table_withdraw(struct wki_table *table, const struct wki_entry *entry);
 /*
  * wki_table_tend - outside a section, by somebody who has stored: his share of the migration that runs; with `look`,
  * which the store has set, begin one that is due
@@ -88,13 +97,15 @@ struct wki_table_drain {
 	struct wki_array *array; /* NULL: it has not begun */
 	size_t bucket;
 };
+/* End an entry, inside a section, unless it has ended; returns a strong value, to be released outside, or NULL. */
+typedef struct wki_control *wki_table_end(struct wki_entry *entry, void *context);
 /*
- * wki_table_drain - call `visit` for each entry of some buckets; false: those were the last
+ * wki_table_drain - call `end` for each entry of some buckets, and drop the slot's hold; false: those were the last
  *
- * Once the container is dead and nobody can be in a call on it: no read section is needed. Each entry is visited once.
+ * Once the container is dead and nobody can be in a call on it; outside a section, for what is released may be
+ * destroyed here and now. Objects may die meanwhile.
  */
-bool wki_table_drain(struct wki_table *table, struct wki_table_drain *drain,
-			 void (*visit)(struct wki_entry *entry, void *context), void *context);
+bool wki_table_drain(struct wki_table *table, struct wki_table_drain *drain, wki_table_end *end, void *context);
 /* wki_table_destroy - arrays and counters, after wki_table_drain and a grace period */
 void wki_table_destroy(struct wki_table *table);
 
@@ -102,7 +113,7 @@ void wki_table_destroy(struct wki_table *table);
 void wki_table_check(const struct wki_table *table);
 
 struct wki_table_figures {
-	int64_t live, filled;
+	int64_t live, spilled;
 	size_t buckets;  /* of the array in authority */
 	bool is_moving;
 };
@@ -126,8 +137,8 @@ static inline void wki_table_gained(struct wki_table *table)
 	(void)atomic_fetch_add_relaxed(&wki_table_stripe(table)->live, 1);
 }
 
-/* wki_table_lost_rcu - one less; by whoever ended it */
-static inline void wki_table_lost_rcu(struct wki_table *table)
+/* wki_table_lost_rcu - one less, and its slot is free: by whoever has ended the entry; true: the slot's hold is his, too */
+static inline bool wki_table_lost_rcu(struct wki_table *table, const struct wki_entry *entry)
 {
 	struct wki_stripe *stripe = wki_table_stripe(table);
 	/* TBL-4 relaxed; pairs: none; weaker: not possible; check: unit/collect/table_test (sums only) */
@@ -135,6 +146,7 @@ static inline void wki_table_lost_rcu(struct wki_table *table)
 
 	if ((before & (stripe == &table->own ? 7 : 63)) == 0)
 		wki_table_look_rcu(table);
+	return wki_table_vacate_rcu(table, entry);
 }
 
 /* wki_table_pass_rcu - get out of the way of a migration that has frozen a place; false: no memory */

@@ -74,14 +74,36 @@ static void store_discard(struct wki_store *store)
 	store->entry = NULL;
 }
 
+/* Others have seen the entry: its memory stays for a grace period, and the next attempt takes another one. */
+static void store_forget(struct wki_store *store)
+{
+	if (store_role(store) == WKI_ENTRY_STRONG)
+		wki_control_release(store->control, 1); /* not the last one: the caller has another */
+	wki_entry_forget(store->entry);
+	store->entry = NULL;
+}
+
+static bool store_is_plain(const struct wki_store *store)
+{
+	return store->key->entry.key.data == NULL;
+}
+
+static wki_same_key *store_same(const struct wki_store *store)
+{
+	return likely(store_is_plain(store)) ? wki_entry_same_number : wki_entry_same_key;
+}
+
+/* What store_same compares with. */
+static const void *store_key(const struct wki_store *store)
+{
+	const struct wki_entry_key *key = &store->key->entry;
+
+	return likely(store_is_plain(store)) ? (const void *)&key->key.number : key;
+}
+
 static struct wki_place store_find_rcu(const struct wki_store *store)
 {
-	const struct wki_value_key *key = store->key;
-	struct wki_array *array = wki_slots_route(&store->dict->table.root, key->hash);
-
-	if (likely(key->entry.key.data == NULL))
-		return wki_slots_find(array, key->hash, wki_entry_same_number, &key->entry.key.number);
-	return wki_slots_find(array, key->hash, wki_entry_same_key, &key->entry);
+	return wki_table_find_room_rcu(&store->dict->table, store->key->hash, store_same(store), store_key(store));
 }
 
 /* The entry that is there was live a moment ago, and is not to be replaced. */
@@ -216,7 +238,8 @@ static enum wki_stored store_entry_rcu(struct wki_store *store, const struct wki
 	if (store->held != 0)
 		(void)wki_held_aim(store->dict, store->held, store->entry);
 	store_announce(store, store->entry, live ? wki_place_entry(place) : NULL);
-	stored = wki_table_store_rcu(&store->dict->table, place, store->key->hash, store->entry, &store->look);
+	stored = wki_table_store_rcu(&store->dict->table, place, store->key->hash, store->entry, store_same(store),
+				     store_key(store), &store->look);
 	if (stored != WKI_STORED && store->held != 0)
 		wki_held_miss(store->dict, store->entry);
 	return stored;
@@ -235,6 +258,9 @@ static int store_put_rcu(struct wki_store *store, const struct wki_place *place,
 		return store_settle_rcu(store, wki_place_entry(place), live);
 	case WKI_STORE_FROZEN:
 		return wki_table_pass_rcu(table, place->array, store->key->hash) ? STORE_AGAIN : WK_ENOMEM;
+	case WKI_STORE_LOST:
+		store_forget(store);
+		return STORE_AGAIN;
 	case WKI_STORE_NO_MEMORY:
 		return WK_ENOMEM;
 	case WKI_STORE_AGAIN:
@@ -379,6 +405,7 @@ void wki_store_forked(struct wki_intent *intent)
 
 	if (entry == NULL)
 		return;
+	wki_table_withdraw(table, entry);
 	if (replaced != NULL && wki_entry_state_is_live(replaced) && !store_is_in_slot(table, replaced))
 		counts = !wki_entry_end(replaced);
 	if (wki_entry_role(entry) != WKI_ENTRY_WEAK || !wki_entry_state_is_live(entry) || !store_is_in_slot(table, entry))

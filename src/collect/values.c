@@ -19,7 +19,8 @@ static void value_ended_rcu(struct wki_removal *removal, struct wki_entry *entry
 {
 	struct wki_control *control = entry->control;
 
-	wki_table_lost_rcu(&removal->dict->table);
+	bool vacated = wki_table_lost_rcu(&removal->dict->table, entry);
+
 	wki_entry_tell(entry, removal->cause);
 	if (removal->dict->values == WK_VALUES_WEAK) {
 		if (removal->wants)
@@ -30,6 +31,8 @@ static void value_ended_rcu(struct wki_removal *removal, struct wki_entry *entry
 	} else {
 		removal->owned = control;
 	}
+	if (vacated)
+		wki_entry_drop(entry);
 }
 
 /* The same for a key dictionary: who takes the word has removed the entry, whoever ends its state. */
@@ -286,18 +289,13 @@ static void value_finish(struct wki_deferred *ending)
 	wk_destroy_done(dict);
 }
 
-/* No section around it: the value that is released may be destroyed here and now. */
-static void value_drop(struct wki_entry *entry, void *context)
+static struct wki_control *value_drop_rcu(struct wki_entry *entry, void *context)
 {
 	struct wki_removal removal = { .dict = context, .cause = WK_CAUSE_CLEARED };
 
-	wki_read_lock();
 	if (wki_entry_state_is_live(entry))
 		(void)value_end_rcu(&removal, entry);
-	wki_read_unlock();
-	if (removal.owned != NULL)
-		wki_control_release(removal.owned, 1);
-	wki_entry_drop(entry);
+	return removal.owned;
 }
 
 static void value_drain(struct wki_deferred *ending)
@@ -305,7 +303,7 @@ static void value_drain(struct wki_deferred *ending)
 	struct wk_value_dict *dict = value_dict_of(ending);
 	wki_tagged tagged = wki_tag(&ending->link, WKI_KIND_DEFERRED);
 
-	if (wki_table_drain(&dict->table, &dict->drain, value_drop, dict)) {
+	if (wki_table_drain(&dict->table, &dict->drain, value_drop_rcu, dict)) {
 		wki_runner_now(tagged);
 		return;
 	}

@@ -114,11 +114,16 @@ static inline bool wki_watch_move(struct wki_watch *watch, enum wki_watch_state 
 	return atomic_cas_acq_rel(&watch->state, &expected, (uint8_t)to);
 }
 
-/* wki_watch_drop_hold - true: it was the last hold, the caller retires the embedder */
-static inline bool wki_watch_drop_hold(struct wki_watch *watch)
+/* wki_watch_drop_holds - of the caller's; true: they were the last ones, he retires the embedder */
+static inline bool wki_watch_drop_holds(struct wki_watch *watch, uint32_t many)
 {
 	/* WCH-8 acq_rel; pairs: WCH-8; weaker: the memory could go before another holder's last access; check: explore/watch, explore/slots */
-	return atomic_fetch_sub_acq_rel(&watch->holds, 1) == 1;
+	return atomic_fetch_sub_acq_rel(&watch->holds, many) == many;
+}
+
+static inline bool wki_watch_drop_hold(struct wki_watch *watch)
+{
+	return wki_watch_drop_holds(watch, 1);
 }
 
 /*

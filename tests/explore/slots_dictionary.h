@@ -8,12 +8,66 @@
 
 /* Storing. */
 
+static bool never_same(const struct wki_entry *entry, uint64_t hash, const void *key)
+{
+	(void)entry, (void)hash, (void)key;
+	return false;
+}
+
+static bool same_living_key(const struct wki_entry *entry, uint64_t hash, const void *key)
+{
+	return same_key(entry, hash, key) && entry_is_kept(entry);
+}
+
+/* A claim that settles with another idea of what is in its way. */
+static wki_same_key *settles_by(void)
+{
+	if (config->bug == WINS_UNSEEN)
+		return never_same;
+	return config->bug == WINS_OVER_ENTRY ? same_living_key : same_key;
+}
+
+static enum wki_stored store_badly(const struct wki_place *place, struct wki_entry *entry)
+{
+	uint64_t seen = place->seen;
+
+	if (config->bug == REPLACES_ANYTHING) {
+		atomic_store_release((wki_atomic_u64 *)place->word, wki_word_of(entry, entry->hash));
+		return WKI_STORED;
+	}
+	return atomic_cas_release(place->word, &seen, wki_word_of(entry, entry->hash)) ? WKI_STORED : WKI_STORE_AGAIN;
+}
+
+static bool stores_badly(const struct wki_place *place)
+{
+	if (place->word == &place->bucket->next || (place->seen & WKI_FROZEN))
+		return false;
+	return config->bug == REPLACES_ANYTHING || (config->bug == STORES_UNCLAIMED && place->claims);
+}
+
 static enum wki_stored store_rcu(const struct wki_place *place, struct wki_entry *entry)
 {
-	if (config->bug != REPLACES_ANYTHING || place->word == &place->bucket->next || (place->seen & WKI_FROZEN))
-		return wki_slots_store(place, entry->hash, entry, &ops, NULL);
-	atomic_store_release((wki_atomic_u64 *)place->word, wki_word_of(entry, entry->hash));
-	return WKI_STORED;
+	enum wki_stored stored = stores_badly(place) ? store_badly(place, entry) :
+		wki_slots_store(place, entry->hash, entry, settles_by(), &entry->key, &ops, NULL);
+
+	if ((stored == WKI_STORED || stored == WKI_STORE_LOST) && place->claims && place->word != &place->bucket->next &&
+	    wki_word_entry(place->seen) != NULL)
+		drop_hold(wki_word_entry(place->seen));
+	return stored;
+}
+
+/* It has lost: others may be looking at it, so that the next attempt takes another one. */
+static struct wki_entry *entry_anew(struct wki_entry *lost)
+{
+	struct wki_entry *entry = entry_new(lost->key, lost->object);
+
+	atomic_store_relaxed(&entry->watch.state, (uint8_t)wki_watch_state(&lost->watch));
+	atomic_store_relaxed(&entry->flight, atomic_load_relaxed(&lost->flight));
+	if (config->bug == FREES_LOST)
+		explore_free(lost);
+	else
+		explore_retire(lost, NULL);
+	return entry;
 }
 
 /* true: it was the caller who ended it */
@@ -39,12 +93,12 @@ static void replaced_rcu(struct wki_entry *old, bool was_live)
 	drop_hold(old);
 }
 
-enum put { PUT_STORED, PUT_EXISTS, PUT_NO_MEMORY, PUT_AGAIN };
+enum put { PUT_STORED, PUT_EXISTS, PUT_NO_MEMORY, PUT_AGAIN, PUT_LOST };
 
 static enum put put_once_rcu(struct wki_array *outside, struct wki_entry *entry, bool replace)
 {
 	struct wki_array *array = outside == NULL ? wki_slots_route(&table->root, entry->hash) : outside;
-	struct wki_place place = wki_slots_find(array, entry->hash, same_key, &entry->key);
+	struct wki_place place = wki_slots_find_room(array, entry->hash, same_key, &entry->key, &ops);
 	struct wki_entry *old = wki_place_entry(&place);
 	bool was_live = old != NULL && entry_is_live(old);
 
@@ -66,6 +120,8 @@ static enum put put_once_rcu(struct wki_array *outside, struct wki_entry *entry,
 		return PUT_STORED;
 	case WKI_STORE_FROZEN:
 		return pass(place.array, entry->hash) ? PUT_AGAIN : PUT_NO_MEMORY;
+	case WKI_STORE_LOST:
+		return PUT_LOST;
 	case WKI_STORE_NO_MEMORY:
 		return PUT_NO_MEMORY;
 	case WKI_STORE_AGAIN:
@@ -91,9 +147,11 @@ static unsigned put(unsigned key, unsigned object, bool replace)
 		result = put_once_rcu(outside, entry, replace);
 		if (result == PUT_STORED && !config->strong)
 			wki_watch_push(&objects[object]->watches, &entry->watch);
+		if (result == PUT_LOST)
+			entry = entry_anew(entry);
 		explore_read_unlock();
 		outside = NULL;
-	} while (result == PUT_AGAIN);
+	} while (result == PUT_AGAIN || result == PUT_LOST);
 	if (result == PUT_STORED)
 		return 1;
 	if (config->strong)
@@ -124,6 +182,8 @@ static void *take_end(struct wki_entry *entry, void *context)
 	if (!entry_is_live(entry) || !wki_watch_move(&entry->watch, WKI_WATCH_LIVE, WKI_WATCH_REMOVED))
 		return NULL;
 	(void)atomic_fetch_sub_relaxed(&table->live, 1);
+	end_rcu(entry);
+	vacate_rcu(entry);
 	return entry;
 }
 
@@ -133,6 +193,10 @@ static void *look_rcu(unsigned key, void *(*take)(struct wki_entry *entry, void 
 	uint8_t wanted = (uint8_t)key;
 	struct wki_place place;
 
+	if (config->bug == LOOKS_AT_CLAIMS) {
+		place = wki_slots_look_for_room(wki_slots_route(&table->root, hash), hash, same_key, &wanted, &ops);
+		return place.claims || place.seen == 0 ? NULL : take(wki_word_named(place.seen), NULL);
+	}
 	if (config->bug != NEVER_LOOKS_AGAIN)
 		return wki_slots_get(&table->root, hash, same_key, &wanted, take, NULL);
 	place = wki_slots_find(wki_slots_route(&table->root, hash), hash, same_key, &wanted);

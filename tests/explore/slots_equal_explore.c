@@ -26,6 +26,9 @@ static const struct explore_scenario scenarios[] = {
 	{ .name = "sweep: insert, mover", .thread = { { INSERT(0, 1) }, { START(0), HELP(1), GET(0), REMOVE(0) } }, EQUAL(.contents = { HAS(0, NONE), HAS(1, NONE), HAS(2, 2) }) },
 	{ .name = "shrink: insert, mover", .thread = { { INSERT(0, 1), GET(0) }, { REMOVE(0), START(0), HELP(1) } }, EQUAL(.bits = 1, .contents = { HAS(0, 0), HAS(5, 2) }) },
 	{ .name = "no memory: append, mover", .thread = { { INSERT(0, 1), GET(0) }, { START(1), HELP(1), INSERT(0, 2) } }, EQUAL(.contents = { HAS(0, NONE), HAS(2, 0) }, .no_memory = 1) },
+	{ .name = "room: two claim two slots", .thread = { { INSERT(0, 0), GET(0) }, { REMOVE(1), INSERT(0, 1), REMOVE(0) } }, EQUAL(.contents = { HAS(1, 2), HAS(2, NONE) }) },
+	{ .name = "room: death, insert, insert", .thread = { { RELEASE(0), INSERT(0, 1) }, { INSERT(0, 2), GET(0) } }, EQUAL(.contents = { HAS(0, 0), HAS(2, NONE) }) },
+	{ .name = "room: of what has ended", .thread = { { INSERT(0, 0), REMOVE(0) }, { INSERT(0, 1), GET(0) } }, EQUAL(.contents = { HAS(0, NONE), HAS(2, NONE) }, .stays = true) },
 	{ .name = "destroy, death", .thread = { { INSERT(0, 1), DESTROY }, { RELEASE(0), RELEASE(2) } }, EQUAL(.contents = { HAS(0, 0), HAS(1, 2) }) },
 	/* Three threads. */
 	{ .name = "three inserts", .thread = { { INSERT(0, 0) }, { INSERT(0, 1) }, { INSERT(0, 2), REMOVE(0) } }, EQUAL(.contents = { HAS(0, NONE) }), BOUNDED },

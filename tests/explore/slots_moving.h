@@ -46,7 +46,7 @@ static bool lay_badly(struct wki_bucket *bucket, struct wki_bucket *image, size_
 	return true;
 }
 
-static void publish_badly(const struct wki_array *next, struct wki_bucket *bucket, const struct wki_bucket *image)
+static void publish_badly(struct wki_array *next, struct wki_bucket *bucket, const struct wki_bucket *image)
 {
 	if (config->bug != PUBLISHES_BY_STORE) {
 		wki_slots_publish(next, bucket, image, &ops, NULL);

@@ -85,26 +85,24 @@ static inline void peek(intptr_t key)
 
 static inline void remove_key(intptr_t key)
 {
-	struct wki_entry *entry;
+	bool removed;
 
 	history_begin(HISTORY_REMOVE, (unsigned)key, HISTORY_NONE);
 	explore_read_lock();
-	entry = look_rcu((unsigned)key, take_end);
-	if (entry != NULL)
-		end_rcu(entry);
+	removed = look_rcu((unsigned)key, take_end) != NULL;
 	explore_read_unlock();
-	history_end(entry != NULL);
+	history_end(removed);
 }
 
 /*
  * get_or_create without waiting: a flight is put in the key's place, then the object in the
  * flight's. Whoever finds another one's flight gives up; nobody stores it while that pends.
  */
-enum begun { BEGUN, BEGUN_EXISTS, BEGUN_BUSY, BEGUN_NO_MEMORY, BEGUN_AGAIN };
+enum begun { BEGUN, BEGUN_EXISTS, BEGUN_BUSY, BEGUN_NO_MEMORY, BEGUN_AGAIN, BEGUN_LOST };
 
 static inline enum begun begin_flight_rcu(struct wki_entry *flight)
 {
-	struct wki_place place = wki_slots_find(wki_slots_route(&table->root, flight->hash), flight->hash, same_key, &flight->key);
+	struct wki_place place = wki_slots_find_room(wki_slots_route(&table->root, flight->hash), flight->hash, same_key, &flight->key, &ops);
 	struct wki_entry *old = wki_place_entry(&place);
 
 	if (old != NULL && old->object != NULL && entry_is_live(old))
@@ -118,6 +116,8 @@ static inline enum begun begin_flight_rcu(struct wki_entry *flight)
 		return BEGUN;
 	case WKI_STORE_FROZEN:
 		return pass(place.array, flight->hash) ? BEGUN_AGAIN : BEGUN_NO_MEMORY;
+	case WKI_STORE_LOST:
+		return BEGUN_LOST;
 	case WKI_STORE_NO_MEMORY:
 		return BEGUN_NO_MEMORY;
 	case WKI_STORE_AGAIN:
@@ -126,15 +126,17 @@ static inline enum begun begin_flight_rcu(struct wki_entry *flight)
 	}
 }
 
-static inline enum begun begin_flight(struct wki_entry *flight)
+static inline enum begun begin_flight(struct wki_entry **flight)
 {
 	enum begun begun;
 
 	do {
 		explore_read_lock();
-		begun = begin_flight_rcu(flight);
+		begun = begin_flight_rcu(*flight);
+		if (begun == BEGUN_LOST)
+			*flight = entry_anew(*flight);
 		explore_read_unlock();
-	} while (begun == BEGUN_AGAIN);
+	} while (begun == BEGUN_AGAIN || begun == BEGUN_LOST);
 	return begun;
 }
 
@@ -145,7 +147,7 @@ static inline void create(intptr_t what)
 
 	atomic_store_relaxed(&flight->watch.state, WKI_WATCH_RETIRED);
 	atomic_store_relaxed(&flight->flight, FLIGHT_PENDING);
-	if (begin_flight(flight) != BEGUN) {
+	if (begin_flight(&flight) != BEGUN) {
 		explore_free(flight);
 		return;
 	}
@@ -155,6 +157,9 @@ static inline void create(intptr_t what)
 		insert(what);
 	(void)atomic_fetch_sub_relaxed(&table->flying, 1);
 	(void)flight_end(flight, FLIGHT_FAILED);
+	explore_read_lock();
+	vacate_rcu(flight);
+	explore_read_unlock();
 	drop_hold(flight);
 }
 
@@ -193,14 +198,18 @@ static inline void fork_off(intptr_t unused)
 
 /* The end of the container, when nobody is in a call on it; objects may die meanwhile. */
 
-static void end_entry(struct wki_array *array, struct wki_entry *entry)
+static void end_entry(struct wki_array *array, wki_atomic_u64 *slot, struct wki_entry *entry)
 {
+	uint64_t word = wki_slots_load(slot);
+
 	(void)array;
 	if (wki_watch_move(&entry->watch, WKI_WATCH_LIVE, WKI_WATCH_REMOVED)) {
 		(void)atomic_fetch_sub_relaxed(&table->live, 1);
 		end_rcu(entry);
+		vacate_rcu(entry);
 	}
-	drop_hold(entry);
+	if (wki_word_entry(word) == entry && ((word & WKI_FROZEN) != 0 || atomic_cas_relaxed(slot, &word, WKI_FREE)))
+		drop_hold(entry);
 }
 
 /* A mover was lost in the middle of its unit: what it has published is still in the array in front. */
@@ -215,8 +224,9 @@ static bool is_awaiting(const struct wki_array *array, size_t bucket)
 	return !wki_slots_is_moved(before, array, bucket >> (wki_unit_shift(before, array) - array->shift));
 }
 
-static void each_entry(struct wki_array *array, void (*visit)(struct wki_array *array, struct wki_entry *entry))
+static void each_entry(struct wki_array *array, void (*visit)(struct wki_array *array, wki_atomic_u64 *slot, struct wki_entry *entry))
 {
+	struct wki_entry *entry;
 	struct wki_array *next = wki_slots_next(array);
 	struct wki_bucket *bucket;
 
@@ -227,8 +237,8 @@ static void each_entry(struct wki_array *array, void (*visit)(struct wki_array *
 			continue;
 		for (bucket = &array->buckets[i]; bucket != NULL; bucket = wki_word_bucket(wki_slots_load(&bucket->next)))
 			for (unsigned k = 0; k < WKI_BUCKET_SLOTS; k++)
-				if (wki_word_entry(wki_slots_load(&bucket->slot[k])) != NULL)
-					visit(array, wki_word_entry(wki_slots_load(&bucket->slot[k])));
+				if ((entry = wki_word_entry(wki_slots_load(&bucket->slot[k]))) != NULL)
+					visit(array, &bucket->slot[k], entry);
 	}
 }
 
@@ -259,14 +269,10 @@ static void fill(void)
 	memset(map, HISTORY_NONE, sizeof(map));
 	for (unsigned i = 0; i < sizeof(config->contents) / sizeof(config->contents[0]) && config->contents[i].used; i++) {
 		unsigned key = config->contents[i].key, object = config->contents[i].object;
-		struct wki_entry *ghost;
-
 		(void)put(key, object == HISTORY_NONE ? HISTORY_OBJECTS - 1 : object, true);
 		map[key] = (uint8_t)object;
-		if (object != HISTORY_NONE)
-			continue;
-		ghost = look_rcu(key, take_end);
-		end_rcu(ghost);
+		if (object == HISTORY_NONE)
+			(void)look_rcu(key, take_end);
 	}
 	history_reset(references, map, config->strong);
 }
@@ -297,10 +303,11 @@ static uint64_t found_live;
 static uint8_t found[HISTORY_KEYS];
 
 /* (S1), (S2): looking for the key leads to this entry, if its array has authority. */
-static void check_entry(struct wki_array *array, struct wki_entry *entry)
+static void check_entry(struct wki_array *array, wki_atomic_u64 *slot, struct wki_entry *entry)
 {
 	struct wki_place place;
 
+	(void)slot;
 	if (wki_slots_route(&table->root, entry->hash) != array)
 		return;
 	if (config->equal && !entry_is_live(entry))

@@ -3,7 +3,7 @@
  *
  * The table is collect/slots.h and collect/move.h with arrays from the explorer's heap, its
  * values are objects that die by core/count.h and core/watch.h. Entries have a slot's hold and
- * a watch list's hold, and no unit of their object.
+ * a watch list's hold, and no unit of their object. Who ends one takes it out of its slot.
  *
  * Whoever includes slots_operations.h chooses the size of the buckets first. Each program is
  * one translation unit, hence everything in these headers is static.
@@ -11,8 +11,8 @@
 #ifndef EXPLORE_SLOTS_WORLD_H
 #define EXPLORE_SLOTS_WORLD_H
 
+#include "collect/claim.h"
 #include "collect/move.h"
-#include "collect/slots.h"
 #include "core/count.h"
 #include "core/watch.h"
 #include "explorer.h"
@@ -40,6 +40,12 @@ enum bug {
 	REUSES_DEAD,         /* equal: who found a live entry takes its slot when it has died since */
 	SAME_WHEN_DEAD,      /* equal: dead entries are compared, and taken for absence */
 	DRAINS_TWICE,        /* the end of the container visits what a lost mover has published */
+	STORES_UNCLAIMED,    /* room is stored into without a claim */
+	WINS_UNSEEN,         /* a claim wins without a look at the other slots */
+	WINS_OVER_ENTRY,     /* a claim wins over an entry that has ended */
+	FREES_LOST,          /* an entry that has lost is freed without a grace period */
+	LOOKS_AT_CLAIMS,     /* a lookup takes a claim for an entry */
+	VACATES_BY_STORE,    /* who has ended an entry stores FREE into its slot */
 };
 
 /* What a scenario starts from. */
@@ -54,6 +60,7 @@ struct config {
 	bool lazy;               /* inserts help only where they must */
 	bool only_creates;       /* nobody else stores: one flight at a time */
 	bool strong;             /* entries own a reference to their value */
+	bool stays;              /* who ends an entry leaves it in its slot, as if he were stopped for good */
 	bool equal;              /* keys are the objects, equal ones having one number: collect/entry.h, EQUAL */
 	enum bug bug;
 };
@@ -125,6 +132,32 @@ static void drop_hold(struct wki_entry *entry)
 		explore_retire(entry, NULL);
 }
 
+static bool is_entry(const struct wki_entry *entry, uint64_t hash, const void *wanted)
+{
+	(void)hash;
+	return entry == wanted;
+}
+
+/* The entry has ended, by the caller. */
+static void vacate_rcu(struct wki_entry *entry)
+{
+	const wki_array_root *root = &entry->table->root;
+	struct wki_place place;
+
+	if (config->stays)
+		return;
+	if (config->bug != VACATES_BY_STORE) {
+		if (wki_slots_vacate(root, entry->hash, is_entry, entry))
+			drop_hold(entry);
+		return;
+	}
+	place = wki_slots_find(wki_slots_route(root, entry->hash), entry->hash, is_entry, entry);
+	if (wki_place_entry(&place) == NULL || (place.seen & WKI_FROZEN) != 0)
+		return;
+	atomic_store_release(place.word, WKI_FREE);
+	drop_hold(entry);
+}
+
 static void leave(struct wki_watch *watch)
 {
 	drop_hold((struct wki_entry *)(void *)watch);
@@ -175,6 +208,7 @@ static void fire(struct object *object)
 		next = wki_watch_next(watch);
 		if (wki_watch_move(watch, WKI_WATCH_LIVE, WKI_WATCH_FIRED)) {
 			(void)atomic_fetch_sub_relaxed(&((struct wki_entry *)(void *)watch)->table->live, 1);
+			vacate_rcu((struct wki_entry *)(void *)watch);
 			leave(watch);
 		} else if (wki_watch_move(watch, WKI_WATCH_REMOVED, WKI_WATCH_RETIRED)) {
 			leave(watch);
