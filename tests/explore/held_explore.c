@@ -348,7 +348,7 @@ static const struct explore_scenario scenarios[] = {
 	{ .name = "planted: live by its state alone", .thread = { { REMOVE }, { GET, LIST } }, WITH(STRONG, .bug = STATE_ALONE), .planted = "no order" },
 	{ .name = "planted: taken by a look", .thread = { { REMOVE }, { SET(1) } }, WITH(STRONG, .bug = TAKEN_BY_LOOK), .planted = "is no object" },
 	{ .name = "planted: who has the word counts", .thread = { { RELEASE_KEY }, { CLEAR } }, WITH(STRONG, .key_dies = true, .bug = WORD_ALONE), .planted = "check failed" },
-	{ .name = "planted: an entry is not held for its value", .thread = { { RELEASE_KEY }, { RELEASE(0) } }, WITH(WEAK, .key_dies = true, .bug = ENTRY_NOT_HELD), .planted = "freed" },
+	{ .name = "planted: an entry is not held for its value", .thread = { { RELEASE_KEY }, { RELEASE(0) } }, WITH(WEAK, .key_dies = true, .bug = ENTRY_NOT_HELD), .planted = "leak: entry" },
 	{ .name = "planted: a weak value is forgotten by a look", .thread = { { RELEASE(0) }, { REMOVE } }, WITH(WEAK, .bug = FORGOTTEN_BY_LOOK), .planted = "freed" },
 	{ .name = "planted: what a lost thread took is left, set", .thread = { { REMOVE }, { FORK, SET(1) } }, WITH(STRONG, .bug = TAKEN_AND_LEFT), .planted = "freed memory, dictionary" },
 	{ .name = "planted: what a lost thread took is left, end", .thread = { { REMOVE }, { FORK } }, WITH(WEAK, .bug = TAKEN_AND_LEFT), .planted = "freed memory, dictionary" },

@@ -283,11 +283,38 @@ static void array_free(void *memory)
 	explore_free(memory);
 }
 
-enum wki_stored wki_table_store_rcu(struct wki_table *table, const struct wki_place *place, uint64_t hash,
-				    struct wki_entry *entry, bool *look)
+struct wki_place wki_table_find_room_rcu(const struct wki_table *table, uint64_t hash, wki_same_key *same, const void *key)
 {
+	return wki_slots_find_room(wki_slots_route(&table->root, hash), hash, same, key, &ops);
+}
+
+enum wki_stored wki_table_store_rcu(struct wki_table *table, const struct wki_place *place, uint64_t hash,
+				    struct wki_entry *entry, wki_same_key *same, const void *key, bool *look)
+{
+	enum wki_stored stored = wki_slots_store(place, hash, entry, same, key, &ops, table);
+
 	(void)look;
-	return wki_slots_store(place, hash, entry, &ops, table);
+	if ((stored == WKI_STORED || stored == WKI_STORE_LOST) && place->claims && wki_word_entry(place->seen) != NULL)
+		wki_entry_drop(wki_word_entry(place->seen));
+	return stored;
+}
+
+static bool is_entry(const struct wki_entry *entry, uint64_t hash, const void *wanted)
+{
+	(void)hash;
+	return entry == wanted;
+}
+
+bool wki_table_vacate_rcu(const struct wki_table *table, const struct wki_entry *entry)
+{
+	return wki_slots_vacate(&table->root, entry_number((void *)(uintptr_t)table, entry), is_entry, entry);
+}
+
+void wki_table_withdraw(struct wki_table *table, const struct wki_entry *entry)
+{
+	uint64_t hash = entry_number(table, entry);
+
+	wki_slots_withdraw(wki_slots_route(&table->root, hash), hash, entry);
 }
 
 bool wki_table_pass_rcu(struct wki_table *table, struct wki_array *array, uint64_t hash)
@@ -311,7 +338,7 @@ void wki_table_look_rcu(struct wki_table *table)
 	explore_touch(table);
 }
 
-/* A mover: the ghosts stay behind. */
+/* A mover: what has ended stays behind. */
 static void table_move(struct wki_table *table)
 {
 	struct wki_array *array, *next;
@@ -340,13 +367,29 @@ bool wki_table_each_rcu(struct wki_table *table, uint64_t *from, void (*visit)(s
 	return false;
 }
 
-bool wki_table_drain(struct wki_table *table, struct wki_table_drain *drain,
-		     void (*visit)(struct wki_entry *entry, void *context), void *context)
+static void slot_drain(wki_atomic_u64 *slot, wki_table_end *end, void *context)
 {
-	uint64_t from = 0;
+	uint64_t word = wki_slots_load(slot);
+	struct wki_entry *entry = wki_word_entry(word);
+	struct wki_control *owned = entry != NULL ? end(entry, context) : NULL;
+
+	if (entry != NULL && atomic_cas_relaxed(slot, &word, WKI_FREE))
+		wki_entry_drop(entry);
+	if (owned != NULL)
+		wki_control_release(owned, 1);
+}
+
+/* No migration is left running. */
+bool wki_table_drain(struct wki_table *table, struct wki_table_drain *drain, wki_table_end *end, void *context)
+{
+	struct wki_bucket *bucket = wki_slots_route(&table->root, 0)->buckets;
 
 	(void)drain;
-	return wki_table_each_rcu(table, &from, visit, context);
+	explore_read_lock();
+	for (unsigned i = 0; i < WKI_BUCKET_SLOTS; i++)
+		slot_drain(&bucket->slot[i], end, context);
+	explore_read_unlock();
+	return false;
 }
 
 void wki_table_destroy(struct wki_table *table)

@@ -36,7 +36,7 @@ static const struct explore_scenario scenarios[] = {
 	{ .name = "remove, insert, get", .thread = { { REMOVE(0) }, { INSERT(0, 1) }, { GET(0), GET(0) } }, EQUAL(.contents = { HAS(0, 0) }), BOUNDED },
 	{ .name = "death, insert, mover", .thread = { { RELEASE(0) }, { INSERT(0, 1) }, { START(1), HELP(1) } }, EQUAL(.contents = { HAS(0, 0) }), BOUNDED },
 	/* Planted bugs. */
-	{ .name = "planted: a dead entry's slot is taken", .thread = { { RELEASE(0), INSERT(0, 1) }, { INSERT(0, 2) } }, EQUAL(.contents = { HAS(0, 0) }, .bug = REUSES_DEAD), .planted = "check failed" },
+	{ .name = "planted: a dead entry's slot is taken", .thread = { { RELEASE(0), INSERT(0, 1) }, { INSERT(0, 2) } }, EQUAL(.contents = { HAS(0, 0) }, .stays = true, .bug = REUSES_DEAD), .planted = "check failed" },
 	{ .name = "planted: a dead entry's slot is taken, three", .thread = { { RELEASE(0) }, { INSERT(0, 1) }, { INSERT(0, 2) } }, EQUAL(.contents = { HAS(0, 0) }, .bug = REUSES_DEAD), BOUNDED, .planted = "check failed" },
 	{ .name = "planted: a dead entry stands for its key", .thread = { { RELEASE(0), INSERT(0, 1) }, { GET(0) } }, EQUAL(.contents = { HAS(0, 0) }, .bug = SAME_WHEN_DEAD), .planted = "livelock" },
 };

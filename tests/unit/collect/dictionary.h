@@ -47,11 +47,26 @@ static inline struct wki_table_figures figures_of(const wk_value_dict *dict)
 	return figures;
 }
 
-static inline int64_t ghosts_of(const wk_value_dict *dict)
+static inline void count_ended(struct wki_entry *entry, void *count)
 {
-	struct wki_table_figures figures = figures_of(dict);
+	if (!wki_entry_state_is_live(entry))
+		++*(unsigned *)count;
+}
 
-	return figures.filled - figures.live;
+/* Entries that have ended and are in their slots still. */
+static inline unsigned ended_of(const wk_value_dict *dict)
+{
+	struct wki_table *table = (struct wki_table *)(uintptr_t)&dict->table;
+	uint64_t from = 0;
+	unsigned count = 0;
+	bool more;
+
+	do {
+		wki_read_lock();
+		more = wki_table_each_rcu(table, &from, count_ended, &count);
+		wki_read_unlock();
+	} while (more);
+	return count;
 }
 
 /* Overflow buckets of the array in authority. */

@@ -1,161 +1,7 @@
 /*
  * collect/slots.h and collect/move.h by one thread: places, stores, migrations, late helpers
- *
- * Entries are toys: a hash, a key, whether they are worth moving. What several threads do to each other
- * is explored in tests/explore.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "collect/move.h"
-#include "collect/slots.h"
-
-struct wki_entry {
-	_Alignas(16) uint64_t hash;
-	uint64_t key;
-	bool dead;
-	int dropped;
-};
-
-#define SHIFT(bits) (63u - (bits))
-
-/* Buckets may be refused, and are counted. */
-struct memory {
-	int buckets, refuse;
-};
-
-static uint64_t toy_hash(void *context, const struct wki_entry *entry)
-{
-	(void)context;
-	return entry->hash;
-}
-
-static bool toy_is_kept(const struct wki_entry *entry)
-{
-	return !entry->dead;
-}
-
-static void toy_dropped(void *context, struct wki_entry *entry)
-{
-	(void)context;
-	entry->dropped++;
-}
-
-static struct wki_bucket *toy_bucket_new(void *context)
-{
-	struct memory *memory = context;
-	struct wki_bucket *bucket;
-
-	if (memory->refuse > 0 && memory->refuse-- == 1)
-		return NULL;
-	bucket = aligned_alloc(64, sizeof(*bucket));
-	memset(bucket, 0, sizeof(*bucket));
-	memory->buckets++;
-	return bucket;
-}
-
-static void toy_bucket_free(void *context, struct wki_bucket *bucket)
-{
-	struct memory *memory = context;
-
-	memory->buckets--;
-	free(bucket);
-}
-
-static const struct wki_slots_ops ops = { toy_hash, toy_is_kept, toy_dropped, toy_bucket_new, toy_bucket_free, NULL };
-
-static bool toy_same(const struct wki_entry *entry, uint64_t hash, const void *key)
-{
-	return entry->hash == hash && entry->key == *(const uint64_t *)key;
-}
-
-static void *toy_take(struct wki_entry *entry, void *context)
-{
-	(void)context;
-	return entry->dead ? NULL : entry;
-}
-
-struct toys {
-	struct memory memory;
-	wki_array_root root;
-	struct wki_array array[4];
-	unsigned arrays;
-};
-
-static struct wki_array *array_new(struct toys *toys, unsigned bits)
-{
-	struct wki_array *array = &toys->array[toys->arrays++];
-
-	array->shift = SHIFT(bits);
-	array->buckets = aligned_alloc(64, sizeof(struct wki_bucket) << bits);
-	memset(array->buckets, 0, sizeof(struct wki_bucket) << bits);
-	return array;
-}
-
-static int toys_setup(void **state)
-{
-	*state = calloc(1, sizeof(struct toys));
-	return *state == NULL ? -1 : 0;
-}
-
-static void free_overflow(struct toys *toys, struct wki_array *array)
-{
-	size_t home;
-
-	for (home = 0; home < wki_slots_buckets(array); home++) {
-		struct wki_bucket *bucket = wki_word_bucket(wki_slots_load(&array->buckets[home].next)), *next;
-
-		for (; bucket != NULL; bucket = next) {
-			next = wki_word_bucket(wki_slots_load(&bucket->next));
-			toy_bucket_free(&toys->memory, bucket);
-		}
-	}
-}
-
-/* Every bucket that was made and not given back is in an array. */
-static int toys_teardown(void **state)
-{
-	struct toys *toys = *state;
-	int leaked;
-
-	for (unsigned i = 0; i < toys->arrays; i++) {
-		free_overflow(toys, &toys->array[i]);
-		free(toys->array[i].buckets);
-	}
-	leaked = toys->memory.buckets;
-	free(toys);
-	return leaked;
-}
-
-/* A hash with its home in the top bits, its start and its tag where they are looked for. */
-static uint64_t hash_of(unsigned home_byte, unsigned start, unsigned tag)
-{
-	uint64_t middle = (start * 256 + 255) / 7;
-
-	assert_int_equal(wki_hash_start(middle << 16), start);
-	return (uint64_t)home_byte << 56 | middle << 16 | tag;
-}
-
-static struct wki_place place_of(struct toys *toys, uint64_t hash, uint64_t key)
-{
-	return wki_slots_find(wki_slots_route(&toys->root, hash), hash, toy_same, &key);
-}
-
-static struct wki_entry *get(struct toys *toys, uint64_t hash, uint64_t key)
-{
-	return wki_slots_get(&toys->root, hash, toy_same, &key, toy_take, NULL);
-}
-
-static enum wki_stored store(struct toys *toys, struct wki_entry *entry)
-{
-	struct wki_place place = place_of(toys, entry->hash, entry->key);
-
-	return wki_slots_store(&place, entry->hash, entry, &ops, &toys->memory);
-}
+#include "toys.h"
 
 static void test_words(void **state)
 {
@@ -165,10 +11,11 @@ static void test_words(void **state)
 	(void)state;
 	assert_ptr_equal(wki_word_entry(word), &entry);
 	assert_ptr_equal(wki_word_entry(word | WKI_FROZEN), &entry);
-	assert_true((word & WKI_WORD_TAG) != 0); /* a tag is never 0: EMPTY and DROPPED fit none */
+	assert_true((word & WKI_WORD_TAG) != 0); /* a tag is never 0: EMPTY and FREE fit none */
 	assert_null(wki_word_entry(0));
 	assert_null(wki_word_entry(WKI_FROZEN));
-	assert_null(wki_word_entry(WKI_DROPPED));
+	assert_null(wki_word_entry(WKI_FREE));
+	assert_null(wki_word_entry(WKI_FREE | WKI_FROZEN));
 	assert_int_equal(sizeof(struct wki_bucket), 128);
 }
 
@@ -237,7 +84,7 @@ static void test_a_lost_race_is_told(void **state)
 	wki_slots_init(&toys->root, array_new(toys, 0));
 	place = place_of(toys, one.hash, 1);
 	assert_int_equal(store(toys, &one), WKI_STORED);
-	assert_int_equal(wki_slots_store(&place, two.hash, &two, &ops, &toys->memory), WKI_STORE_AGAIN);
+	assert_int_equal(store_at(toys, &place, &two), WKI_STORE_AGAIN);
 	assert_ptr_equal(get(toys, one.hash, 1), &one);
 }
 
@@ -255,12 +102,12 @@ static void test_a_lost_overflow_is_given_back(void **state)
 		assert_int_equal(store(toys, &entry[i]), WKI_STORED);
 	place = place_of(toys, entry[8].hash, 8);
 	assert_int_equal(store(toys, &entry[7]), WKI_STORED);
-	assert_int_equal(wki_slots_store(&place, entry[8].hash, &entry[8], &ops, &toys->memory), WKI_STORE_AGAIN);
+	assert_int_equal(store_at(toys, &place, &entry[8]), WKI_STORE_AGAIN);
 	assert_int_equal(toys->memory.buckets, 1);
 }
 
-/* A ghost keeps the slot for its key: it comes back in place. */
-static void test_a_ghost_is_replaced_in_place(void **state)
+/* What has ended keeps its slot for its key, until it is taken out: it comes back in place. */
+static void test_what_has_ended_is_replaced_in_place(void **state)
 {
 	struct toys *toys = *state;
 	struct wki_entry one = { .hash = hash_of(0, 6, 1), .key = 1 }, again = one, other = { .hash = one.hash, .key = 2 };
@@ -459,7 +306,7 @@ static void test_pass(void **state)
 	for (unsigned i = 0; i < 7; i++)
 		(void)wki_slots_freeze(&array->buckets[2].slot[i], &ops, &toys->memory);
 	place = place_of(toys, extra.hash, extra.key);
-	assert_int_equal(wki_slots_store(&place, extra.hash, &extra, &ops, &toys->memory), WKI_STORE_FROZEN);
+	assert_int_equal(store_at(toys, &place, &extra), WKI_STORE_FROZEN);
 	assert_true(wki_slots_pass(array, extra.hash, &ops, &toys->memory));
 	assert_int_equal(wki_slots_frontier(array), 3);
 	assert_int_equal(store(toys, &extra), WKI_STORED);
@@ -511,9 +358,11 @@ static void test_nothing_is_appended_to_what_is_frozen(void **state)
 	struct wki_array *array = wki_slots_current(&toys->root);
 	struct wki_place place;
 
+	for (unsigned i = 0; i < 7; i++)
+		entry[i].dead = false;
 	assert_null(wki_slots_freeze_next(&array->buckets[0]));
 	place = place_of(toys, extra.hash, extra.key);
-	assert_int_equal(wki_slots_store(&place, extra.hash, &extra, &ops, &toys->memory), WKI_STORE_FROZEN);
+	assert_int_equal(store_at(toys, &place, &extra), WKI_STORE_FROZEN);
 	free(entry);
 }
 
@@ -544,8 +393,6 @@ static void test_no_memory_for_a_move(void **state)
 	free(entry);
 }
 
-#define TOY_TEST(test) cmocka_unit_test_setup_teardown(test, toys_setup, toys_teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -555,7 +402,7 @@ int main(void)
 		TOY_TEST(test_no_memory_for_overflow_changes_nothing),
 		TOY_TEST(test_a_lost_race_is_told),
 		TOY_TEST(test_a_lost_overflow_is_given_back),
-		TOY_TEST(test_a_ghost_is_replaced_in_place),
+		TOY_TEST(test_what_has_ended_is_replaced_in_place),
 		TOY_TEST(test_settled),
 		TOY_TEST(test_grow),
 		TOY_TEST(test_grow_with_overflow),
