@@ -276,7 +276,8 @@ WK_API bool wk_weak_set_is_disjoint(const wk_weak_set *a, const wk_weak_set *b);
  * wk_weak_set_each_peek - call `visit` for each member, without touching a count
  *
  * For handing something to many members. A member that is there during the whole call is visited exactly once, no
- * object twice; none that was dead before its turn. A visit that returns false is the last one.
+ * object twice (unless it is removed and added again meanwhile, in a set whose type's hash is so bad that more than 64
+ * members are in one bucket); none that was dead before its turn. A visit that returns false is the last one.
  *
  * Ownership: visit borrows the object until it returns: wk_try_retain to keep it. `context` is handed through.
  * Threads:   any.

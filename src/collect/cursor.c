@@ -122,6 +122,29 @@ static void *take_hold(struct wki_entry *entry, void *unused)
 	return wki_entry_state_is_live(entry) && wki_entry_hold(entry) ? entry : NULL;
 }
 
+/* One key's entries, of which one has ended before the other came. */
+static bool ties_are_same(const struct cursor *cursor, const struct wki_entry *a, const struct wki_entry *b)
+{
+	if (a->watch.detail & WKI_ENTRY_EQUAL)
+		return a->control == b->control;
+	return wki_entry_same_entry(a, cursor->walk.from, b);
+}
+
+/* A key that has gone and come back in another slot meanwhile is met twice; the entry of its that came last is kept. */
+static void cursor_add_tie(struct cursor *cursor, struct wki_entry *held)
+{
+	struct cursor_ties *ties = cursor->ties;
+	size_t i;
+
+	for (i = 0; i < ties->count && !ties_are_same(cursor, ties->entries[i], held); i++)
+		;
+	if (i < ties->count)
+		wki_entry_drop(ties->entries[i]);
+	else
+		ties->count++;
+	ties->entries[i] = held;
+}
+
 static bool collect_tie_rcu(struct wki_entry *entry, void *context)
 {
 	struct cursor *cursor = context;
@@ -133,7 +156,7 @@ static bool collect_tie_rcu(struct wki_entry *entry, void *context)
 	if (held == NULL) /* it may have been replaced just now */
 		held = wki_slots_get(&cursor->dict->table.root, cursor->walk.from, wki_entry_same_entry, entry, take_hold, NULL);
 	if (held != NULL)
-		cursor->ties->entries[cursor->ties->count++] = held;
+		cursor_add_tie(cursor, held);
 	return true;
 }
 

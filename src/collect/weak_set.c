@@ -82,19 +82,37 @@ void wk_weak_set_clear(wk_weak_set *set)
 
 /* Going through all. */
 
+#define SET_MET 64u /* members of one bucket that are remembered: a table grows at five */
+
 struct set_visit {
 	bool (*visit)(void *object, void *context);
 	void *context;
 	size_t count;
 	bool is_over;
+	unsigned met;
+	const struct wki_control *member[SET_MET]; /* of this bucket */
 };
+
+/* A member that is removed and added again meanwhile may come by in another slot. */
+static bool set_has_met(struct set_visit *visit, const struct wki_control *member)
+{
+	unsigned i;
+
+	for (i = 0; i < visit->met; i++) {
+		if (visit->member[i] == member)
+			return true;
+	}
+	if (visit->met < SET_MET)
+		visit->member[visit->met++] = member;
+	return false;
+}
 
 static void set_visit_rcu(struct wki_entry *entry, void *context)
 {
 	struct set_visit *visit = context;
 	void *object = visit->is_over ? NULL : wki_value_take_borrowed(entry, NULL);
 
-	if (object == NULL)
+	if (object == NULL || set_has_met(visit, entry->control))
 		return;
 	visit->count++;
 	visit->is_over = !visit->visit(object, visit->context);
@@ -102,16 +120,22 @@ static void set_visit_rcu(struct wki_entry *entry, void *context)
 
 size_t wk_weak_set_each_peek(const wk_weak_set *set, bool (*visit)(void *object, void *context), void *context)
 {
-	struct set_visit visiting = { .visit = visit, .context = context };
+	struct set_visit visiting;
 	struct wki_table *table = (struct wki_table *)(uintptr_t)&set->members.table;
 	uint64_t from = 0;
 	unsigned buckets;
 	bool more = true;
 
+	visiting.visit = visit; /* not all of it: that is half a kilobyte */
+	visiting.context = context;
+	visiting.count = 0;
+	visiting.is_over = false;
 	while (more && !visiting.is_over) {
 		wki_read_lock();
-		for (buckets = SET_CHUNK; buckets > 0 && more && !visiting.is_over; buckets--)
+		for (buckets = SET_CHUNK; buckets > 0 && more && !visiting.is_over; buckets--) {
+			visiting.met = 0;
 			more = wki_table_each_rcu(table, &from, set_visit_rcu, &visiting);
+		}
 		wki_read_unlock();
 	}
 	return visiting.count;

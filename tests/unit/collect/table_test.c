@@ -179,7 +179,8 @@ static void test_sweeping(void **state)
 		values[i % LIVE] = value_new(i);
 		assert_int_equal(wk_value_dict_insert(dict, wk_key_u64(1000000 + i), values[i % LIVE]), WK_CREATED);
 		figures = figures_of(dict);
-		assert_true(figures.buckets == 256 && figures.spilled <= 256 + 8);
+		assert_int_equal(figures.buckets, 256);
+		assert_in_range(figures.spilled, 0, 256 + 64); /* while it is swept units that have not moved go on spilling */
 		array = wki_slots_current(&dict->table.root);
 		sweeps += last != NULL && array != last;
 		last = array;
