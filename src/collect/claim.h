@@ -101,15 +101,24 @@ WKI_INLINE bool wki_slots_find_ended(struct wki_place *place, struct wki_bucket 
 	return false;
 }
 
-/* The key was not found up to `end`, and its home bucket is full; `room`: the first FREE slot, if there is one. */
+/*
+ * The key was not found up to `end`, and its home bucket is full; `room`: the first FREE slot, if there is one. Entries
+ * that have ended and are still in their slots are few: they are looked for before a bucket is made.
+ */
 WKI_INLINE struct wki_place wki_slots_choose(const struct wki_place *end, const struct wki_place *room, uint64_t hash,
 					     const struct wki_slots_ops *ops)
 {
 	struct wki_bucket *home = &end->array->buckets[wki_hash_home(hash, end->array->shift)];
-	struct wki_place place = room->word != NULL ? *room : *end;
+	struct wki_place place = *end;
 
 	place.claims = true;
-	return room->word != NULL || wki_slots_find_ended(&place, home, ops) ? place : *end;
+	if (room->word != NULL) {
+		place = *room;
+		place.claims = true;
+	} else if (end->word == &end->bucket->next && !wki_slots_find_ended(&place, home, ops)) {
+		place = *end;
+	}
+	return place;
 }
 
 /* One look for wki_slots_find_room; a CLAIM in a place that needs none: somebody's of the key, to be settled first. */

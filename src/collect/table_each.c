@@ -76,7 +76,7 @@ static void slot_drain(wki_atomic_u64 *slot, wki_table_end *end, void *context)
 	word = wki_slots_load(slot);
 	entry = wki_word_entry(word);
 	owned = entry != NULL ? end(entry, context) : NULL;
-	/* TBL-10 relaxed; pairs: none; weaker: not possible; check: unit/collect/table_test (nobody looks for a key any more) */
+	/* EAC-1 relaxed; pairs: none; weaker: not possible; check: unit/collect/table_test (nobody looks for a key any more) */
 	if (entry != NULL && ((word & WKI_FROZEN) != 0 || atomic_cas_relaxed(slot, &word, WKI_FREE)))
 		wki_entry_drop(entry);
 	wki_read_unlock();
