@@ -1,13 +1,15 @@
 /*
- * slots_ghost.c - a ghost's slot is used again in place
+ * slots_ghost.c - an entry that has ended serves its own key in place, or leaves its slot
  *
- * The key was removed; two threads insert it anew while the bucket moves. Shows: one of them
- * stores, whether the ghost was replaced in its slot or left behind by the mover, and the
- * ghost's memory is freed once.
+ * The key was removed, and whoever did that was stopped before he took the entry out. Two threads
+ * insert the key anew, the second one having first gone on in his place, while the bucket moves.
+ * Shows: one of them stores, whether the ghost was replaced in its slot, taken out of it or left
+ * behind by the mover, and the ghost's memory is freed once.
  */
 #include "slots_model.h"
 
 static bool stored[2];
+static struct wki_entry *ghost; /* it stays for the second thread's first section, which began with the removal */
 
 static void *first(void *unused)
 {
@@ -17,6 +19,9 @@ static void *first(void *unused)
 
 static void *second(void *unused)
 {
+	vacate_rcu(ghost);
+	model_read_unlock(1);
+	model_reclaim(&limbo);
 	stored[1] = put(1, 0, 2, false);
 	return unused;
 }
@@ -31,10 +36,13 @@ int main(void)
 {
 	table_begin(0);
 	(void)put(3, 0, 7, false);
-	(void)end_key(3, 0, WKI_WATCH_REMOVED);
+	ghost = find_ended(0);
+	(void)end_key_only(3, 0, WKI_WATCH_REMOVED);
 	table_start(1);
+	model_read_lock(1);
 	model_run(first, second, mover);
 	assert(stored[0] != stored[1]);
+	assert(get(3, 0) == (stored[0] ? 1 : 2));
 	assert(length() == 1);
 	table_end();
 	return 0;

@@ -1,16 +1,18 @@
 /*
- * slots_model.h - a table of collect/slots.h and collect/move.h for the drivers
+ * slots_model.h - a table of collect/slots.h, collect/claim.h and collect/move.h for the drivers
  *
  * Buckets of two slots, entries with a state and holds, values that are numbers: an entry is
  * live while its state is LIVE (death is a change of state by somebody, here as in the
- * library). Threads free what they retire after a grace period of their own.
+ * library). Who ends one takes it out of its slot, unless he is stopped in between, which a driver
+ * shows by a thread that comes to it late or never. Threads free what they retire after a grace
+ * period of their own.
  */
 #ifndef SLOTS_MODEL_H
 #define SLOTS_MODEL_H
 
 #define WKI_BUCKET_SLOTS 2u
+#include "collect/claim.h"
 #include "collect/move.h"
-#include "collect/slots.h"
 #include "core/watch.h"
 
 #include "model.h"
@@ -108,50 +110,84 @@ static inline void help(unsigned me)
 	model_reclaim(&limbo);
 }
 
-/* insert, or set: true: stored */
-static inline bool put_rcu(struct wki_entry *entry, bool replace, bool *done)
-{
-	struct wki_place place = wki_slots_find(wki_slots_route(&root, entry->hash), entry->hash, same_key, &entry->key);
-	struct wki_entry *old = wki_place_entry(&place);
-	bool was_live = old != NULL && is_live(old);
-
-	*done = was_live && !replace;
-	if (*done)
-		return false;
-	switch (wki_slots_store(&place, entry->hash, entry, &ops, NULL)) {
-	case WKI_STORED:
-		*done = true;
-		if (!was_live || !wki_watch_move(&old->watch, WKI_WATCH_LIVE, WKI_WATCH_REMOVED))
-			(void)atomic_fetch_add_relaxed(&live, 1);
-		if (old != NULL)
-			drop_hold(old);
-		return true;
-	case WKI_STORE_FROZEN:
-		(void)wki_slots_pass(place.array, entry->hash, &ops, NULL);
-		return false;
-	default:
-		return false;
-	}
-}
-
-static inline bool put(unsigned me, int key, int value, bool replace)
+static inline struct wki_entry *entry_new(int key, int value)
 {
 	struct wki_entry *entry = model_allocate(sizeof(*entry));
-	bool stored, done;
 
 	wki_watch_init(&entry->watch, 0, 1);
 	entry->hash = hash_of(key);
 	entry->key = key;
 	entry->value = value;
+	return entry;
+}
+
+/* One attempt of an insert, or of a set. */
+enum put { PUT_STORED, PUT_EXISTS, PUT_AGAIN, PUT_LOST };
+
+/* What was in the place is out of it: a live entry of the key ends, unless somebody else ends it. */
+static inline void put_settle(const struct wki_place *place, bool was_live)
+{
+	struct wki_entry *old = wki_place_entry(place);
+
+	if (!was_live || !wki_watch_move(&old->watch, WKI_WATCH_LIVE, WKI_WATCH_REMOVED))
+		(void)atomic_fetch_add_relaxed(&live, 1);
+	if (old != NULL)
+		drop_hold(old);
+}
+
+/* An entry of another key that has ended was in the slot that was claimed. */
+static inline void put_displace(const struct wki_place *place)
+{
+	bool is_slot = place->claims && place->word != &place->bucket->next;
+
+	if (is_slot && wki_word_entry(place->seen) != NULL)
+		drop_hold(wki_word_entry(place->seen));
+}
+
+static inline enum put put_rcu(struct wki_entry *entry, bool replace)
+{
+	struct wki_array *array = wki_slots_route(&root, entry->hash);
+	struct wki_place place = wki_slots_find_room(array, entry->hash, same_key, &entry->key, &ops);
+	struct wki_entry *old = wki_place_entry(&place);
+	bool was_live = old != NULL && is_live(old);
+
+	if (was_live && !replace)
+		return PUT_EXISTS;
+	switch (wki_slots_store(&place, entry->hash, entry, same_key, &entry->key, &ops, NULL)) {
+	case WKI_STORED:
+		put_displace(&place);
+		put_settle(&place, was_live);
+		return PUT_STORED;
+	case WKI_STORE_LOST:
+		put_displace(&place);
+		return PUT_LOST;
+	case WKI_STORE_FROZEN:
+		(void)wki_slots_pass(place.array, entry->hash, &ops, NULL);
+		return PUT_AGAIN;
+	default:
+		return PUT_AGAIN;
+	}
+}
+
+/* insert, or set; true: stored. An entry that has lost was seen by others, and is not stored again. */
+static inline bool put(unsigned me, int key, int value, bool replace)
+{
+	struct wki_entry *entry = entry_new(key, value);
+	enum put result;
+
 	do {
 		model_read_lock(me);
-		stored = put_rcu(entry, replace, &done);
+		result = put_rcu(entry, replace);
 		model_read_unlock(me);
-	} while (!done);
-	if (!stored)
+		if (result == PUT_LOST) {
+			model_retire(&limbo, entry);
+			entry = entry_new(key, value);
+		}
+	} while (result == PUT_AGAIN || result == PUT_LOST);
+	if (result == PUT_EXISTS)
 		free(entry);
 	model_reclaim(&limbo);
-	return stored;
+	return result == PUT_STORED;
 }
 
 static void *take_value(struct wki_entry *entry, void *value)
@@ -181,8 +217,8 @@ static void *take_end(struct wki_entry *entry, void *state)
 	return entry;
 }
 
-/* remove (REMOVED), or the death of the value that is there (FIRED); true: something was */
-static inline bool end_key(unsigned me, int key, enum wki_watch_state state)
+/* remove (REMOVED), or the death of the value that is there (FIRED), by somebody who is stopped before he takes it out of its slot; true: something was */
+static inline bool end_key_only(unsigned me, int key, enum wki_watch_state state)
 {
 	bool ended;
 
@@ -190,6 +226,40 @@ static inline bool end_key(unsigned me, int key, enum wki_watch_state state)
 	ended = wki_slots_get(&root, hash_of(key), same_key, &key, take_end, &state) != NULL;
 	model_read_unlock(me);
 	return ended;
+}
+
+static bool is_entry(const struct wki_entry *entry, uint64_t hash, const void *wanted)
+{
+	(void)hash;
+	return entry == wanted;
+}
+
+static inline void vacate_rcu(struct wki_entry *entry)
+{
+	if (wki_slots_vacate(&root, entry->hash, is_entry, entry))
+		drop_hold(entry);
+}
+
+/* The same to its end. */
+static inline bool end_key(unsigned me, int key, enum wki_watch_state state)
+{
+	struct wki_entry *entry;
+
+	model_read_lock(me);
+	entry = wki_slots_get(&root, hash_of(key), same_key, &key, take_end, &state);
+	if (entry != NULL)
+		vacate_rcu(entry);
+	model_read_unlock(me);
+	model_reclaim(&limbo);
+	return entry != NULL;
+}
+
+/* Who ended the key's entry and was stopped goes on: he has a section that began before, so the entry is there. */
+static inline struct wki_entry *find_ended(int key)
+{
+	struct wki_place place = wki_slots_find(wki_slots_route(&root, hash_of(key)), hash_of(key), same_key, &key);
+
+	return wki_place_entry(&place);
 }
 
 /* The main thread's: a table of 2^bits buckets, a migration to 2^next_bits, the final check and the end. */
