@@ -36,7 +36,7 @@ int main(void)
 {
 	table_begin(0);
 	(void)put(3, 0, 7, false);
-	ghost = find_ended(0);
+	ghost = find_entry(0);
 	(void)end_key_only(3, 0, WKI_WATCH_REMOVED);
 	table_start(1);
 	model_read_lock(1);

@@ -217,7 +217,10 @@ static void *take_end(struct wki_entry *entry, void *state)
 	return entry;
 }
 
-/* remove (REMOVED), or the death of the value that is there (FIRED), by somebody who is stopped before he takes it out of its slot; true: something was */
+/*
+ * remove (REMOVED), or the death of the value that is there (FIRED), by somebody who is stopped before he takes it
+ * out of its slot; true: something was
+ */
 static inline bool end_key_only(unsigned me, int key, enum wki_watch_state state)
 {
 	bool ended;
@@ -254,8 +257,8 @@ static inline bool end_key(unsigned me, int key, enum wki_watch_state state)
 	return entry != NULL;
 }
 
-/* Who ended the key's entry and was stopped goes on: he has a section that began before, so the entry is there. */
-static inline struct wki_entry *find_ended(int key)
+/* The key's entry, whatever has become of it. */
+static inline struct wki_entry *find_entry(int key)
 {
 	struct wki_place place = wki_slots_find(wki_slots_route(&root, hash_of(key)), hash_of(key), same_key, &key);
 
