@@ -19,6 +19,7 @@ static void *remover(void *unused)
 {
 	present = get(1, 0) != 0;
 	removed = end_key(1, 0, WKI_WATCH_REMOVED);
+	model_reclaim(&limbo);
 	return unused;
 }
 

@@ -21,7 +21,6 @@ static void *second(void *unused)
 {
 	vacate_rcu(ghost);
 	model_read_unlock(1);
-	model_reclaim(&limbo);
 	stored[1] = put(1, 0, 2, false);
 	return unused;
 }

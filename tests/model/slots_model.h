@@ -243,7 +243,7 @@ static inline void vacate_rcu(struct wki_entry *entry)
 		drop_hold(entry);
 }
 
-/* The same to its end. */
+/* The same to its end. It waits for nobody, so that what the thread does next may race with what others have begun; that reclaims. */
 static inline bool end_key(unsigned me, int key, enum wki_watch_state state)
 {
 	struct wki_entry *entry;
@@ -253,7 +253,6 @@ static inline bool end_key(unsigned me, int key, enum wki_watch_state state)
 	if (entry != NULL)
 		vacate_rcu(entry);
 	model_read_unlock(me);
-	model_reclaim(&limbo);
 	return entry != NULL;
 }
 

@@ -23,6 +23,7 @@ static void *remover(void *unused)
 static void *death(void *unused)
 {
 	died = end_key(2, 0, WKI_WATCH_FIRED);
+	model_reclaim(&limbo);
 	return unused;
 }
 
