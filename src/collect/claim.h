@@ -65,6 +65,8 @@ WKI_INLINE void wki_slots_settle(const struct wki_array *array, wki_atomic_u64 *
 	bool is_later = false; /* the slot is later than the claim's */
 	uint64_t other;
 
+	if (wki_slots_look(word) != claim)
+		return; /* a helper's looks at the others come after this one */
 	do {
 		slot = &probe.bucket->slot[probe.slot];
 		is_later = is_later || slot == word;
@@ -204,6 +206,8 @@ WKI_INLINE enum wki_stored wki_slots_claim_slot(const struct wki_place *place, w
 		/* CLM-3 seq_cst; pairs: SLT-4, CLM-4, MOV-1, MOV-2; weaker: as CLM-4; check: explore/slots, model/slots_claim */
 		return atomic_cas_seq_cst(place->word, &seen, claim) ? WKI_STORED : WKI_STORE_AGAIN;
 	}
+	if (seen != 0)
+		return WKI_STORE_AGAIN; /* somebody has appended one */
 	bucket = ops->bucket_new(context);
 	if (bucket == NULL)
 		return WKI_STORE_NO_MEMORY;
@@ -268,7 +272,7 @@ WKI_INLINE void wki_slots_withdraw(const struct wki_array *array, uint64_t hash,
 
 	do {
 		word = &probe.bucket->slot[probe.slot];
-		if (wki_slots_load(word) == claim) {
+		if ((wki_slots_load(word) & ~WKI_FREE) == claim) {
 			wki_claim_lose(word, claim);
 			(void)wki_slots_learn(word, claim);
 		}

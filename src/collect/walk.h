@@ -11,7 +11,7 @@
  *		of it, by the rule of wki_slots_get; the position is now behind that hash
  *
  * EXACTLY ONCE. Steps cover disjoint ranges of hashes, hence never twice. A key that is present
- * throughout has a slot in the bucket when the step begins, and keeps it (S1). The entry in it may
+ * throughout has a slot in the bucket when the step begins, and keeps it (S2). The entry in it may
  * turn out to be dead because it was replaced just now: so a slot is passed over only if that is
  * settled, and else the key is looked for like any other. Looking for it finds it.
  *
@@ -57,9 +57,12 @@ WKI_INLINE void wki_walk_pass(struct wki_walk *walk, uint64_t hash)
 	walk->has_ended = walk->from == 0;
 }
 
-/* The place's entry comes next, unless another one does, or its key is known to be absent. */
+/*
+ * The place's entry comes next, unless another one does, or its key is known to be absent. A key that has gone and come
+ * back in another slot meanwhile is met twice.
+ */
 WKI_INLINE void wki_walk_meet(struct wki_walk_next *next, const struct wki_walked *walked,
-			      const struct wki_place *place, uint64_t from)
+			      const struct wki_place *place, wki_same_key *same, uint64_t from)
 {
 	struct wki_entry *entry = wki_place_entry(place);
 	uint64_t hash;
@@ -71,13 +74,17 @@ WKI_INLINE void wki_walk_meet(struct wki_walk_next *next, const struct wki_walke
 		return;
 	if (!walked->ops->is_kept(entry) && wki_slots_is_settled(walked->root, hash, place))
 		return;
-	next->is_tied = next->entry != NULL && hash == next->hash;
+	if (next->entry == NULL || hash != next->hash)
+		next->is_tied = false;
+	else if (!same(entry, hash, next->entry))
+		next->is_tied = true;
 	next->entry = entry;
 	next->hash = hash;
 }
 
 /* wki_walk_look - what is next in the bucket of `from`, the array having authority over it */
-WKI_INLINE struct wki_walk_next wki_walk_look(const struct wki_walked *walked, struct wki_array *array, uint64_t from)
+WKI_INLINE struct wki_walk_next wki_walk_look(const struct wki_walked *walked, struct wki_array *array, wki_same_key *same,
+					      uint64_t from)
 {
 	struct wki_place place = { .array = array, .bucket = &array->buckets[wki_hash_home(from, array->shift)] };
 	struct wki_walk_next next = { 0 };
@@ -87,7 +94,7 @@ WKI_INLINE struct wki_walk_next wki_walk_look(const struct wki_walked *walked, s
 		for (i = 0; i < WKI_BUCKET_SLOTS; i++) {
 			place.word = &place.bucket->slot[i];
 			place.seen = wki_slots_load(place.word);
-			wki_walk_meet(&next, walked, &place, from);
+			wki_walk_meet(&next, walked, &place, same, from);
 		}
 	}
 	return next;
@@ -104,7 +111,7 @@ WKI_INLINE void *wki_walk_step(struct wki_walk *walk, const struct wki_walked *w
 {
 	struct wki_array *array = wki_slots_route(walked->root, walk->from);
 	size_t home = wki_hash_home(walk->from, array->shift);
-	struct wki_walk_next next = wki_walk_look(walked, array, walk->from);
+	struct wki_walk_next next = wki_walk_look(walked, array, same, walk->from);
 
 	if (next.is_tied) {
 		walk->from = next.hash;

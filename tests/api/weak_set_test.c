@@ -322,6 +322,38 @@ static void test_each_peek_stops(void **state)
 	wk_release(tour.set);
 }
 
+/* What is taken out and added again in its visit may come to stand in another slot, which is still to be gone through. */
+static bool visit_and_put_back(void *object, void *context)
+{
+	struct thing *thing = object;
+	struct tour *tour = context;
+
+	tour->wrong += ++thing->met != 1;
+	tour->wrong += !wk_weak_set_discard(tour->set, object) || wk_weak_set_add(tour->set, object) != WK_CREATED;
+	return ++tour->visits < 10 * MANY;
+}
+
+static void check_put_back(wk_weak_set *set)
+{
+	struct tour tour = { .set = set };
+
+	fill(tour.set, 0, MANY);
+	for (unsigned i = MANY / 2; i < MANY; i++)
+		assert_true(wk_weak_set_discard(tour.set, things[i]));
+	assert_int_equal(wk_weak_set_each_peek(tour.set, visit_and_put_back, &tour), MANY / 2);
+	assert_int_equal(tour.visits, MANY / 2);
+	assert_int_equal(tour.wrong, 0);
+	assert_int_equal(wk_weak_set_len(tour.set), MANY / 2);
+	drop(0, MANY);
+	wk_release(tour.set);
+}
+
+static void test_promise_15_each_peek_of_what_is_put_back(void **state)
+{
+	(void)state;
+	check_put_back(set_new());
+}
+
 /* The set grows and shrinks between two visits: each member that stays is visited once all the same. */
 static bool visit_and_change(void *object, void *context)
 {
@@ -445,6 +477,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_clear),
 		cmocka_unit_test(test_each_peek),
 		cmocka_unit_test(test_each_peek_stops),
+		cmocka_unit_test(test_promise_15_each_peek_of_what_is_put_back),
 		cmocka_unit_test(test_promise_15_each_peek_while_it_changes),
 		cmocka_unit_test(test_prompt_members),
 		cmocka_unit_test(test_copy),

@@ -18,6 +18,7 @@ enum walk_bug {
 	MEASURES_ANOTHER,  /* where the bucket ends is asked of the array that is there by then */
 	FORGETS_POSITION,  /* the bucket's keys below the position are met again */
 	TIES_BY_ENTRY,     /* of tied keys the entry's object is taken, whatever is stored by then */
+	TIES_TWICE,        /* a tied key that comes back in another slot is collected again */
 };
 
 struct met {
@@ -64,6 +65,19 @@ static void *take_hold(struct wki_entry *entry, void *unused)
 	return NULL;
 }
 
+static void add_tie(struct met *met, struct wki_entry *held)
+{
+	unsigned i = 0;
+
+	while (i < met->tied && (met->bug == TIES_TWICE || !same_entry(held, held->hash, met->ties[i])))
+		i++;
+	if (i < met->tied)
+		drop_hold(met->ties[i]);
+	else
+		met->tied++;
+	met->ties[i] = held;
+}
+
 static bool collect(struct wki_entry *entry, void *context)
 {
 	struct met *met = context;
@@ -72,7 +86,7 @@ static bool collect(struct wki_entry *entry, void *context)
 	if (held == NULL)
 		held = wki_slots_get(&table->root, entry->hash, same_entry, entry, take_hold, NULL);
 	if (held != NULL)
-		met->ties[met->tied++] = held;
+		add_tie(met, held);
 	return true;
 }
 
@@ -114,7 +128,7 @@ static void step_badly(struct wki_walk *walk, struct met *met)
 	const struct wki_walked this = this_table();
 	struct wki_array *array = wki_slots_route(this.root, walk->from);
 	struct wki_walk_next next = met->bug == PASSES_THE_DEAD ? look_badly(array, walk->from, met) :
-								   wki_walk_look(&this, array, walk->from);
+								   wki_walk_look(&this, array, same_entry, walk->from);
 
 	if (next.entry != NULL) {
 		wki_walk_pass(walk, next.hash);
@@ -153,6 +167,7 @@ static void step_rcu(struct wki_walk *walk, struct met *met)
 	switch (met->bug) {
 	case WALKS_WELL:
 	case TIES_BY_ENTRY:
+	case TIES_TWICE:
 		(void)wki_walk_step(walk, &this, same_entry, take_met, met);
 		break;
 	case FORGETS_POSITION:
@@ -207,6 +222,8 @@ static const struct explore_scenario scenarios[] = {
 	{ .name = "an append", .thread = { { WALK(K(0) | K(2), 0) }, { INSERT(3, 1), REMOVE(3) } }, WITH(.contents = { HAS(0, 0), HAS(2, 2) }) },
 	{ .name = "ties, one is set", .thread = { { WALK(K(0) | K(1), K(2)) }, { SET(0, 2), SET(0, 1) } }, WITH(.contents = { HAS(0, 0), HAS(1, 1) }) },
 	{ .name = "ties come and go", .thread = { { WALK(K(0), 0) }, { REMOVE(1), INSERT(1, 2) } }, WITH(.contents = { HAS(0, 0), HAS(1, 1) }) },
+	{ .name = "ties: gone, and back behind", .thread = { { WALK(K(0) | K(2), 0) }, { REMOVE(1), INSERT(3, 3), INSERT(1, 2) } }, WITH(.contents = { HAS(1, 1), HAS(2, 2), HAS(0, 0) }) },
+	{ .name = "gone, and back behind", .thread = { { WALK(K(0) | K(2), 0) }, { REMOVE(1), INSERT(3, 3), INSERT(1, 2) } }, WITH(.contents = { HAS(1, 1), HAS(0, 0), HAS(2, 2) }) },
 	{ .name = "destroyed after it", .thread = { { WALK(K(0) | K(1), 0), DESTROY }, { RELEASE(2) } }, WITH(.contents = { HAS(0, 0), HAS(1, 1), HAS(2, 2) }) },
 	/* One migration. */
 	{ .name = "grow: mover", .thread = { { WALK(K(0) | K(4), K(2)) }, { START(1), HELP(1) } }, WITH(.contents = { HAS(0, 0), HAS(4, 1) }) },
@@ -226,6 +243,7 @@ static const struct explore_scenario scenarios[] = {
 	{ .name = "planted: looked for once", .thread = { { WALK_BADLY(LOOKS_ONCE, K(0)) }, { SET(0, 1) } }, WITH(.contents = { HAS(0, 0) }), .planted = "check failed" },
 	{ .name = "planted: measured with another array", .thread = { { WALK_BADLY(MEASURES_ANOTHER, K(4)) }, { START(0), HELP(1) } }, WITH(.bits = 1, .contents = { HAS(4, 1) }), .planted = "check failed" },
 	{ .name = "planted: the position is forgotten", .thread = { { WALK_BADLY(FORGETS_POSITION, K(0) | K(4)) }, { START(0), HELP(1) } }, WITH(.bits = 1, .contents = { HAS(0, 0), HAS(4, 1) }), .planted = "check failed" },
+	{ .name = "planted: ties twice", .thread = { { WALK_BADLY(TIES_TWICE, K(0) | K(2)) }, { REMOVE(1), INSERT(3, 3), INSERT(1, 2) } }, WITH(.contents = { HAS(1, 1), HAS(2, 2), HAS(0, 0) }), .planted = "check failed" },
 	{ .name = "planted: ties by entry", .thread = { { WALK_BADLY(TIES_BY_ENTRY, K(0) | K(1)) }, { SET(0, 2) } }, WITH(.contents = { HAS(0, 0), HAS(1, 1) }), .planted = "check failed" },
 };
 
