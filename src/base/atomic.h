@@ -42,6 +42,7 @@ static inline void wki_program_order(void)
 #define atomic_load_acquire(p) (SCHED_ACCESS(p), atomic_load_explicit((p), memory_order_acquire))
 #define atomic_load_seq_cst(p) (SCHED_ACCESS(p), atomic_load_explicit((p), memory_order_seq_cst))
 #define atomic_store_relaxed(p, v) (SCHED_ACCESS(p), atomic_store_explicit((p), (v), memory_order_relaxed))
+#define atomic_store_seq_cst(p, v) (SCHED_ACCESS(p), atomic_store_explicit((p), (v), memory_order_seq_cst))
 #define atomic_store_release(p, v) (SCHED_ACCESS(p), atomic_store_explicit((p), (v), memory_order_release))
 
 #define atomic_exchange_relaxed(p, v) (SCHED_ACCESS(p), atomic_exchange_explicit((p), (v), memory_order_relaxed))

@@ -39,7 +39,7 @@ static void *object_fail(int *status, int code)
 	return NULL;
 }
 
-/* The brake on garbage: one look at the backlog for so many objects. */
+/* The brake on garbage: one look at the backlog, and at what the thread itself has retired, for so many objects. */
 static bool object_may_be_made(void)
 {
 	struct wki_thread *thread = wki_thread_self();
@@ -51,6 +51,8 @@ static bool object_may_be_made(void)
 		return false;
 	}
 	thread->debt = 0;
+	if (!wki_read_ongoing())
+		wki_limbo_help(&thread->limbo);
 	return true;
 }
 

@@ -15,6 +15,8 @@
 
 /* A grace period costs two membarrier system calls, an interrupt to every core: not more often than this. */
 #define GRACE_INTERVAL_NS 200000u
+/* Memory that waits is in nobody's way: who retires much of it sees to it himself, mostly, and sooner. */
+#define GRACE_LATER_NS 1000000u
 
 /*
  * What threads retired and then went idle on is swept up by this thread: once when nothing has
@@ -23,17 +25,11 @@
 #define GRACE_SWEEP_IDLE_NS 10000000u
 #define GRACE_SWEEP_BUSY_NS 100000000u
 
-/*
- * liburcu looks at readers for some four microseconds, and sleeps for ten milliseconds if one is still inside its
- * section. One is, as a rule, when this thread has taken the processor from it in the middle. So look before: let a
- * reader that does not leave at once have its processor back for a moment.
- */
-#define GRACE_YIELD_NS 20000u
-#define GRACE_YIELDS 50u
-
 struct wki_grace_counters wki_grace;
 
-static struct wki_event grace_wanted; /* signalled when `wanted` rises, and to stop */
+static struct wki_event grace_wanted; /* signalled when `wanted` rises, when `wanted_later` does and the thread sleeps for good, and to stop */
+static wki_atomic_u64 grace_wanted_later; /* the highest ticket that somebody needs some time */
+static wki_atomic_u32 grace_sleeps;       /* 1: for good */
 static struct wki_event grace_over;   /* signalled when `completed` rises */
 static struct wki_event grace_stopping;
 static wki_atomic_u32 grace_stop;
@@ -57,6 +53,31 @@ void wki_grace_want(uint64_t ticket)
 			return;
 		}
 	}
+}
+
+void wki_grace_want_later(uint64_t ticket)
+{
+	/* GRC-16 relaxed; pairs: none; weaker: not possible; check: unit/reclaim/grace_test (CAS again if stale) */
+	uint64_t wanted = atomic_load_relaxed(&grace_wanted_later);
+
+	while (wanted < ticket) {
+		/* GRC-17 seq_cst; pairs: GRC-18, GRC-20; weaker: the thread could fall asleep over it; check: unit/reclaim/grace_test */
+		if (!atomic_cas_seq_cst(&grace_wanted_later, &wanted, ticket))
+			continue;
+		/* GRC-21 seq_cst; pairs: GRC-19; weaker: as GRC-17; check: unit/reclaim/grace_test */
+		if (atomic_load_seq_cst(&grace_sleeps) != 0)
+			wki_event_signal(&grace_wanted);
+		return;
+	}
+}
+
+/* The highest such ticket that is not over yet; 0: none. */
+static uint64_t grace_is_wanted_later(void)
+{
+	/* GRC-18 seq_cst; pairs: GRC-17; weaker: as GRC-17; check: unit/reclaim/grace_test */
+	uint64_t ticket = atomic_load_seq_cst(&grace_wanted_later);
+
+	return wki_grace_done(ticket) ? 0 : ticket;
 }
 
 static bool grace_is_wanted(void)
@@ -97,7 +118,7 @@ bool wki_grace_step(void)
 {
 	uint64_t number, begun;
 
-	if (!grace_is_wanted())
+	if (!grace_is_wanted() && grace_is_wanted_later() == 0)
 		return false;
 	/* GRC-3 acq_rel; pairs: GRC-2; weaker: as GRC-2; check: unit/reclaim/grace_test, model/grace */
 	number = atomic_fetch_add_acq_rel(&wki_grace.started, 1) + 1;
@@ -106,6 +127,15 @@ bool wki_grace_step(void)
 	grace_note_wait(wki_now() - begun);
 	grace_publish(number);
 	return true;
+}
+
+void wki_grace_help(void)
+{
+	/* GRC-22 acq_rel; pairs: GRC-2; weaker: as GRC-2; check: unit/reclaim/grace_test */
+	uint64_t number = atomic_fetch_add_acq_rel(&wki_grace.started, 1) + 1;
+
+	if (wki_try_synchronize())
+		grace_publish(number);
 }
 
 bool wki_grace_wait(uint64_t ticket, uint64_t deadline_ns)
@@ -139,27 +169,6 @@ static void grace_pause(uint64_t until)
 		(void)wki_event_wait(&grace_stopping, seen, until);
 }
 
-/* Is a thread inside a section, and not about to leave it? */
-static bool grace_is_held_up(void)
-{
-	const struct wki_thread *thread;
-
-	for (thread = wki_thread_all(); thread != NULL; thread = thread->next) {
-		/* GRC-16 relaxed; pairs: none; weaker: not possible; check: unit/sync/rcu_test (a hint) */
-		if (wki_reader_stays(atomic_load_relaxed((WKI_ATOMIC_POINTER(wki_reader) *)(uintptr_t)&thread->reader)))
-			return true;
-	}
-	return false;
-}
-
-static void grace_let_readers_leave(void)
-{
-	unsigned yields;
-
-	for (yields = 0; yields < GRACE_YIELDS && grace_is_held_up(); yields++)
-		grace_pause(wki_now() + GRACE_YIELD_NS);
-}
-
 /* What others have left to be done when there is time. */
 static void grace_tidy(void)
 {
@@ -168,9 +177,26 @@ static void grace_tidy(void)
 	wki_slab_tidy();
 }
 
+/* Sleep until there is a wish, of either sort. */
+static void grace_sleep(uint32_t seen)
+{
+	/* GRC-19 seq_cst; pairs: GRC-21; weaker: as GRC-17; check: unit/reclaim/grace_test */
+	atomic_store_seq_cst(&grace_sleeps, 1);
+	if (grace_is_wanted_later() == 0)
+		(void)wki_event_wait(&grace_wanted, seen, WKI_NO_DEADLINE);
+	/* GRC-20 seq_cst; pairs: GRC-17; weaker: not needed, a signal too many wakes nobody; check: unit/reclaim/grace_test */
+	atomic_store_seq_cst(&grace_sleeps, 0);
+}
+
+/* Nothing is urgent. Others may have seen to it after a moment; true: they have not. */
+static bool grace_others_are_late(uint64_t ticket, uint32_t seen)
+{
+	return !wki_event_wait(&grace_wanted, seen, wki_now() + GRACE_LATER_NS) && !wki_grace_done(ticket);
+}
+
 void wki_grace_loop(void)
 {
-	uint64_t begun, swept = wki_now();
+	uint64_t begun, swept = wki_now(), later;
 	bool unswept = true;
 	uint32_t seen;
 
@@ -178,9 +204,11 @@ void wki_grace_loop(void)
 		seen = wki_event_value(&grace_wanted);
 		if (grace_is_stopping())
 			break;
+		later = grace_is_wanted_later();
+		unswept = unswept || later != 0;
+		if (!grace_is_wanted() && later != 0 && !grace_others_are_late(later, seen))
+			continue;
 		begun = wki_now();
-		if (grace_is_wanted())
-			grace_let_readers_leave();
 		if (wki_grace_step()) {
 			unswept = true;
 			if (begun - swept > GRACE_SWEEP_BUSY_NS) {
@@ -189,7 +217,7 @@ void wki_grace_loop(void)
 			}
 			grace_pause(begun + GRACE_INTERVAL_NS);
 		} else if (!unswept) {
-			(void)wki_event_wait(&grace_wanted, seen, WKI_NO_DEADLINE);
+			grace_sleep(seen);
 		} else if (!wki_event_wait(&grace_wanted, seen, begun + GRACE_SWEEP_IDLE_NS)) {
 			grace_tidy();
 			unswept = false;
@@ -231,6 +259,8 @@ void wki_grace_forked(void)
 
 	/* GRC-31 relaxed; pairs: none; weaker: not possible; check: api/fork_test */
 	atomic_store_relaxed(&wki_grace.completed, number);
+	/* GRC-33 relaxed; pairs: none; weaker: not possible; check: api/fork_test */
+	atomic_store_relaxed(&grace_sleeps, 0);
 	/* GRC-32 relaxed; pairs: none; weaker: not possible; check: api/fork_test */
 	atomic_store_relaxed(&grace_stop, 0);
 }

@@ -49,6 +49,15 @@ bool wki_grace_step(void);
 /* wki_grace_loop - the grace thread: until wki_grace_stop */
 void wki_grace_loop(void);
 void wki_grace_stop(void);
+/* wki_grace_want_later - what is only memory does not wake anybody for its ticket: within a millisecond will do */
+void wki_grace_want_later(uint64_t ticket);
+/*
+ * wki_grace_help - a grace period by the caller, if it takes microseconds; outside of sections
+ *
+ * Where all processors are busy, who retires much would wait for the grace thread to get one, and what
+ * he has retired meanwhile would get cold.
+ */
+void wki_grace_help(void);
 /* wki_grace_gone - once wki_service_has_threads is false: whoever waits looks again, and makes the grace period himself */
 void wki_grace_gone(void);
 

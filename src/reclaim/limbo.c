@@ -20,6 +20,8 @@
  * nobody is woken, unless the thread does not leave.
  */
 #define LIMBO_SECTION_COUNT (16 * LIMBO_SEAL_COUNT)
+/* So much, and its thread runs a grace period itself: little enough to be in the cache when it comes back. */
+#define LIMBO_HELP_BYTES ((size_t)256 << 10)
 /* Blocks that one seal takes back at most: more than it seals, so that a backlog shrinks. */
 #define LIMBO_QUOTA (3 * LIMBO_SEAL_COUNT)
 
@@ -135,10 +137,19 @@ void wki_limbo_seal(struct wki_thread *thread)
 		;
 	wki_backlog_add(limbo->open.count, (int64_t)limbo->open.bytes);
 	limbo->waiting += limbo->open.bytes;
+	limbo->fresh += limbo->open.bytes;
 	batch->ticket = ticket;
 	wki_lanes_splice(&batch->lanes, &limbo->open);
 	limbo_put(batch);
-	wki_grace_want(ticket);
+	wki_grace_want_later(ticket);
+}
+
+void wki_limbo_help(struct wki_limbo *limbo)
+{
+	if (likely(limbo->fresh < LIMBO_HELP_BYTES))
+		return;
+	limbo->fresh = 0; /* also if it is in vain: somebody is stopped in a section, the grace thread's patience is for him */
+	wki_grace_help();
 }
 
 static bool limbo_is_due(const struct wki_limbo *limbo)

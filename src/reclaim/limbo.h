@@ -35,6 +35,7 @@ struct wki_batch {
 
 struct wki_limbo {
 	struct wki_lanes open;
+	size_t fresh;   /* bytes sealed since the thread has helped */
 	size_t waiting; /* about how many bytes this thread has sealed and not seen come back */
 	bool busy;      /* reclaiming: what is retired meanwhile only joins `open` */
 	struct wki_batch sealed[WKI_LIMBO_PLACES];
@@ -50,6 +51,8 @@ void wki_limbo_retire(wki_tagged tagged, size_t bytes);
 
 /* wki_limbo_seal - the thread ends: its open batch gets a ticket too */
 void wki_limbo_seal(struct wki_thread *thread);
+/* wki_limbo_help - by the thread, outside of sections: a grace period, if it has retired much */
+void wki_limbo_help(struct wki_limbo *limbo);
 
 /* wki_limbo_forked - in the child: the sweeper is gone, with what it had in its hands */
 void wki_limbo_forked(struct wki_limbo *limbo);

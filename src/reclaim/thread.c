@@ -86,8 +86,6 @@ struct wki_thread *wki_thread_make(void)
 		atomic_store_release(&thread->use, WKI_THREAD_FREE);
 		return NULL;
 	}
-	/* THR-10 relaxed; pairs: none; weaker: not possible; check: unit/sync/rcu_test (a hint) */
-	atomic_store_relaxed(&thread->reader, wki_reader_self());
 	wki_thread_current = thread;
 	return thread;
 }
@@ -149,8 +147,6 @@ static void thread_forget(struct wki_thread *thread)
 	memset(&thread->limbo, 0, sizeof(thread->limbo));
 	memset(&thread->cache, 0, sizeof(thread->cache));
 	thread->debt = 0;
-	/* THR-26 relaxed; pairs: none; weaker: not possible; check: api/fork_test (nobody else is there) */
-	atomic_store_relaxed(&thread->reader, NULL);
 	/* THR-24 relaxed; pairs: none; weaker: not possible; check: api/fork_test (nobody else is there) */
 	atomic_store_relaxed(&thread->use, WKI_THREAD_FREE);
 }

@@ -63,7 +63,6 @@ struct wki_thread {
 	struct wki_thread *next; /* constant once the record is on the list */
 	wki_atomic_u32 use;      /* enum wki_thread_use; written by the thread and by who takes it over, read by anybody */
 	uint32_t index;          /* constant; which stripe of a striped counter */
-	WKI_ATOMIC_POINTER(wki_reader) reader; /* its read sections, as others see them: a hint; NULL: not known */
 	uint32_t debt;           /* objects made since the last look at the backlog */
 	wki_atomic_u64 noted_objects, noted_bytes; /* gathered for the backlog; written by the thread, read by anybody */
 	struct wki_intent intent;

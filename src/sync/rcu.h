@@ -17,6 +17,7 @@
 #include <stdbool.h>
 
 #include "base/sched.h"
+#include "sync/readers.h"
 
 #ifndef WKI_RCU_INLINE
 #define WKI_RCU_INLINE 1
@@ -48,8 +49,20 @@ void __tsan_release(void *address);
 extern char wki_rcu_edge; /* an address for ThreadSanitizer, never accessed */
 #endif
 
+/* wki_read_is_known - the calling thread is known: wki_read_lock calls nothing. A path that asks first has no such call in it. */
+static inline bool wki_read_is_known(void)
+{
+#if WKI_RCU_INLINE
+	return wki_reader_known == (const void *)URCU_TLS(urcu_bp_reader);
+#else
+	return wki_reader_is_known();
+#endif
+}
+
 static inline void wki_read_lock(void)
 {
+	if (__builtin_expect(!wki_read_is_known(), 0))
+		wki_reader_introduce();
 	urcu_bp_read_lock();
 }
 
@@ -61,33 +74,11 @@ static inline void wki_read_unlock(void)
 	urcu_bp_read_unlock();
 }
 
-/* wki_read_is_known - the calling thread is registered: wki_read_lock calls nothing. A path that asks first has no such call in it. */
-static inline bool wki_read_is_known(void)
-{
-#if WKI_RCU_INLINE
-	return URCU_TLS(urcu_bp_reader) != NULL;
-#else
-	return true;
-#endif
-}
-
 /* wki_read_ongoing - the calling thread is inside a read section (registers the thread) */
 static inline bool wki_read_ongoing(void)
 {
 	return urcu_bp_read_ongoing() != 0;
 }
-
-/*
- * wki_reader_self - what others can ask about the calling thread's sections (registers the thread)
- *
- * A hint: liburcu hands a thread's place in its registry on when the thread has ended, and never unmaps it. NULL where
- * the read side is not inlined, and under ThreadSanitizer, which would take the look for a race.
- */
-struct urcu_bp_reader;
-typedef const struct urcu_bp_reader wki_reader;
-wki_reader *wki_reader_self(void);
-/* wki_reader_stays - it is inside a section, and still is after a moment of looking */
-bool wki_reader_stays(wki_reader *reader);
 
 /*
  * liburcu's own hooks: they wait for the grace period that runs, and block signals in between. Not nested in the
@@ -110,5 +101,7 @@ static inline void wki_rcu_after_fork_child(void)
 
 /* wki_synchronize - wait until every read section that is open now has ended. Never inside one. */
 void wki_synchronize(void);
+/* wki_try_synchronize - the same if that takes microseconds; false: it would take longer */
+bool wki_try_synchronize(void);
 
 #endif

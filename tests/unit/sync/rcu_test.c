@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <pthread.h>
 #include <sched.h>
 
 #include <cmocka.h>
@@ -108,40 +109,119 @@ static void test_grace_period_waits_for_sections(void **state)
 	assert_int_equal(atomic_load(&shelf.late), 0);
 }
 
-/* What others see of a thread's sections, where they can: never a section that there is none. */
-#if WKI_RCU_INLINE && !WKI_TSAN
-#define SEEN true
-#else
-#define SEEN false
-#endif
+/*
+ * Looking at readers: a section that was open is waited for, one that begins later is not, and one that lasts too long
+ * is left to liburcu.
+ */
+static struct {
+	_Atomic bool inside, leave, over;
+} held;
 
-struct seen {
-	wki_reader *reader;
-	bool inside;
-};
-
-static void note_seen(void *context)
+static void hold_a_section(void *unused)
 {
-	struct seen *seen = context;
-
-	seen->inside = wki_reader_stays(seen->reader);
+	(void)unused;
+	wki_read_lock();
+	atomic_store(&held.inside, true);
+	while (!atomic_load(&held.leave))
+		sched_yield();
+	atomic_store(&held.over, true);
+	wki_read_unlock();
 }
 
-static void test_others_see_a_section(void **state)
+static void test_nobody_inside(void **state)
 {
-	struct seen seen = { .reader = wki_reader_self() };
+	(void)state;
+	wki_read_lock();
+	wki_read_unlock();
+	assert_true(wki_reader_is_known());
+	if (!wki_readers_wait())
+		skip(); /* no membarrier */
+}
+
+static void *hold_main(void *unused)
+{
+	hold_a_section(unused);
+	return NULL;
+}
+
+static pthread_t hold_begin(void)
+{
+	pthread_t thread;
+
+	atomic_store(&held.inside, false);
+	atomic_store(&held.leave, false);
+	atomic_store(&held.over, false);
+	assert_int_equal(pthread_create(&thread, NULL, hold_main, NULL), 0);
+	while (!atomic_load(&held.inside))
+		sched_yield();
+	return thread;
+}
+
+static void *leave_main(void *unused)
+{
+	sched_yield();
+	atomic_store(&held.leave, true);
+	return unused;
+}
+
+static void test_an_open_section_is_waited_for(void **state)
+{
+	pthread_t holder, other;
+	unsigned i;
 
 	(void)state;
-	assert_true((seen.reader != NULL) == SEEN);
-	assert_false(wki_reader_stays(NULL));
-	threads_alone(note_seen, &seen, 0);
-	assert_false(seen.inside);
+	for (i = 0; i < 200; i++) {
+		holder = hold_begin();
+		assert_int_equal(pthread_create(&other, NULL, leave_main, NULL), 0);
+		wki_synchronize();
+		assert_true(atomic_load(&held.over));
+		pthread_join(other, NULL);
+		pthread_join(holder, NULL);
+	}
+}
+
+static void test_a_long_section_is_left_to_liburcu(void **state)
+{
+	pthread_t holder = hold_begin();
+
+	(void)state;
+	assert_false(wki_readers_wait());
+	atomic_store(&held.leave, true);
+	pthread_join(holder, NULL);
+}
+
+/* A section of one that comes when there is no room for it any more: from then on liburcu waits. */
+enum { CROWD = 1100 };
+static pthread_barrier_t crowd;
+
+static void *crowd_main(void *unused)
+{
 	wki_read_lock();
-	threads_alone(note_seen, &seen, 0);
-	assert_true(seen.inside == SEEN);
 	wki_read_unlock();
-	threads_alone(note_seen, &seen, 0);
-	assert_false(seen.inside);
+	pthread_barrier_wait(&crowd);
+	return unused;
+}
+
+static void test_more_threads_than_places(void **state)
+{
+	static pthread_t threads[CROWD];
+	pthread_attr_t small;
+	unsigned i;
+
+	(void)state;
+	if (THREADS_SANITIZED)
+		skip();
+	assert_int_equal(pthread_attr_init(&small), 0);
+	assert_int_equal(pthread_attr_setstacksize(&small, 256 << 10), 0);
+	assert_int_equal(pthread_barrier_init(&crowd, NULL, CROWD), 0);
+	for (i = 0; i < CROWD; i++)
+		assert_int_equal(pthread_create(&threads[i], &small, crowd_main, NULL), 0);
+	for (i = 0; i < CROWD; i++)
+		pthread_join(threads[i], NULL);
+	pthread_attr_destroy(&small);
+	pthread_barrier_destroy(&crowd);
+	assert_false(wki_readers_wait());
+	wki_synchronize();
 }
 
 int main(void)
@@ -150,7 +230,10 @@ int main(void)
 		cmocka_unit_test(test_sections_nest),
 		cmocka_unit_test(test_section_belongs_to_its_thread),
 		cmocka_unit_test(test_grace_period_waits_for_sections),
-		cmocka_unit_test(test_others_see_a_section),
+		cmocka_unit_test(test_nobody_inside),
+		cmocka_unit_test(test_an_open_section_is_waited_for),
+		cmocka_unit_test(test_a_long_section_is_left_to_liburcu),
+		cmocka_unit_test(test_more_threads_than_places), /* the last one: it does not pass */
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
