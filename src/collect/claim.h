@@ -44,11 +44,75 @@ WKI_INLINE bool wki_probe_step(struct wki_probe *probe, uint64_t hash)
 	return probe->bucket != NULL;
 }
 
+/* What the slots of a bucket hold, a bit for each. Nearly always it says all there is to know, and no branch depends on a slot. */
+struct wki_survey {
+	unsigned named; /* perhaps this key's, in an ENTRY or a CLAIM */
+	unsigned empty, free, frozen;
+};
+
+WKI_INLINE struct wki_survey wki_bucket_survey(const struct wki_bucket *bucket, uint64_t tag)
+{
+	struct wki_survey survey = { 0 };
+	uint64_t word;
+	unsigned i;
+
+	for (i = 0; i < WKI_BUCKET_SLOTS; i++) {
+		word = wki_slots_look(&bucket->slot[i]);
+		survey.named |= (unsigned)(((word ^ tag) & WKI_WORD_TAG & ~WKI_WORD_ENTRY) == 0) << i;
+		survey.empty |= (unsigned)(word == 0) << i;
+		survey.free |= (unsigned)(word == WKI_FREE) << i;
+		survey.frozen |= (unsigned)(word & WKI_FROZEN) << i;
+	}
+	return survey;
+}
+
+/* The first slot of the set in the probe order. */
+WKI_INLINE unsigned wki_survey_first(unsigned slots, uint64_t hash)
+{
+	const unsigned start = wki_hash_start(hash);
+	const unsigned i = start + (unsigned)__builtin_ctz(slots >> start | slots << (WKI_BUCKET_SLOTS - start));
+
+	return i < WKI_BUCKET_SLOTS ? i : i - WKI_BUCKET_SLOTS;
+}
+
 /* The claim has lost; whoever else decides it, decides it once. */
 WKI_INLINE void wki_claim_lose(wki_atomic_u64 *word, uint64_t claim)
 {
 	/* CLM-6 relaxed; pairs: none; weaker: not possible; check: explore/slots (the word says all) */
 	(void)atomic_cas_relaxed(word, &claim, claim | WKI_FREE);
+}
+
+/* No other slot may be of the claim's key: there is just the home bucket, and nothing else there has its tag. */
+WKI_INLINE bool wki_claim_is_alone(const struct wki_array *array, const wki_atomic_u64 *word, uint64_t hash)
+{
+	const struct wki_bucket *home = &array->buckets[wki_hash_home(hash, array->shift)];
+	const struct wki_survey survey = wki_bucket_survey(home, wki_hash_tag(hash));
+	const size_t slot = (size_t)(word - home->slot);
+
+	return slot < WKI_BUCKET_SLOTS && survey.named == 1u << slot && wki_slots_look(&home->next) == 0;
+}
+
+/* No other slot is of the claim's key, but for claims that are later in the probe order: these have lost when it returns. */
+WKI_INLINE bool wki_claim_is_first(const struct wki_array *array, const wki_atomic_u64 *word, uint64_t hash,
+				   wki_same_key *same, const void *key)
+{
+	const uint64_t tag = wki_hash_tag(hash);
+	struct wki_probe probe = wki_probe_begin(array, hash);
+	wki_atomic_u64 *slot;
+	bool is_later = false; /* the slot is later than the claim's */
+	uint64_t other;
+
+	do {
+		slot = &probe.bucket->slot[probe.slot];
+		is_later = is_later || slot == word;
+		while (slot != word && wki_word_may_be(other = wki_slots_look(slot), tag) &&
+		       same(wki_word_named(other), hash, key)) {
+			if (!is_later || !wki_word_is_claim(other))
+				return false;
+			wki_claim_lose(slot, other); /* unless it has won: look again */
+		}
+	} while (wki_probe_step(&probe, hash));
+	return true;
 }
 
 /*
@@ -59,26 +123,12 @@ WKI_INLINE void wki_claim_lose(wki_atomic_u64 *word, uint64_t claim)
 WKI_INLINE void wki_slots_settle(const struct wki_array *array, wki_atomic_u64 *word, uint64_t claim, uint64_t hash,
 				 wki_same_key *same, const void *key)
 {
-	const uint64_t tag = wki_hash_tag(hash);
-	struct wki_probe probe = wki_probe_begin(array, hash);
-	wki_atomic_u64 *slot;
-	bool is_later = false; /* the slot is later than the claim's */
-	uint64_t other;
-
 	if (wki_slots_look(word) != claim)
 		return; /* a helper's looks at the others come after this one */
-	do {
-		slot = &probe.bucket->slot[probe.slot];
-		is_later = is_later || slot == word;
-		while (slot != word && wki_word_may_be(other = wki_slots_look(slot), tag) &&
-		       same(wki_word_named(other), hash, key)) {
-			if (!is_later || !wki_word_is_claim(other)) {
-				wki_claim_lose(word, claim);
-				return;
-			}
-			wki_claim_lose(slot, other); /* unless it has won: look again */
-		}
-	} while (wki_probe_step(&probe, hash));
+	if (!wki_claim_is_alone(array, word, hash) && !wki_claim_is_first(array, word, hash, same, key)) {
+		wki_claim_lose(word, claim);
+		return;
+	}
 	/* CLM-5 seq_cst; pairs: SLT-4, CLM-4; weaker: as CLM-4; check: explore/slots, model/slots_claim */
 	(void)atomic_cas_seq_cst(word, &claim, claim | WKI_WORD_ENTRY);
 }
@@ -123,6 +173,22 @@ WKI_INLINE struct wki_place wki_slots_choose(const struct wki_place *end, const 
 	return place;
 }
 
+/* The usual case of wki_slots_look_for_room: the key is not there, and there is room in the home bucket. */
+WKI_INLINE bool wki_slots_find_room_at_home(struct wki_place *place, uint64_t hash)
+{
+	struct wki_bucket *home = &place->array->buckets[wki_hash_home(hash, place->array->shift)];
+	const struct wki_survey survey = wki_bucket_survey(home, wki_hash_tag(hash));
+	const unsigned slots = survey.empty != 0 ? survey.empty : survey.free;
+
+	if (slots == 0 || (survey.named | survey.frozen) != 0 || wki_slots_look(&home->next) != 0)
+		return false;
+	place->bucket = home;
+	place->word = &home->slot[wki_survey_first(slots, hash)];
+	place->seen = survey.empty != 0 ? 0 : WKI_FREE;
+	place->claims = survey.empty == 0;
+	return true;
+}
+
 /* One look for wki_slots_find_room; a CLAIM in a place that needs none: somebody's of the key, to be settled first. */
 WKI_INLINE struct wki_place wki_slots_look_for_room(struct wki_array *array, uint64_t hash, wki_same_key *same, const void *key,
 						    const struct wki_slots_ops *ops)
@@ -133,6 +199,8 @@ WKI_INLINE struct wki_place wki_slots_look_for_room(struct wki_array *array, uin
 	const struct wki_bucket *home = probe.bucket;
 	uint64_t frozen = 0;
 
+	if (wki_slots_find_room_at_home(&place, hash))
+		return place;
 	do {
 		place.bucket = probe.bucket;
 		place.word = &probe.bucket->slot[probe.slot];
@@ -279,16 +347,28 @@ WKI_INLINE void wki_slots_withdraw(const struct wki_array *array, uint64_t hash,
 	} while (wki_probe_step(&probe, hash));
 }
 
+WKI_INLINE bool wki_slots_is_entry(const struct wki_entry *entry, uint64_t hash, const void *wanted)
+{
+	(void)hash;
+	return entry == wanted;
+}
+
 /*
  * wki_slots_vacate - take an entry that has ended out of its slot; true: it was the caller who did
  *
- * `same` is of the one entry. False: somebody else has, or a mover has it before him: it stays where it is
- * until somebody wants the slot.
+ * False: somebody else has, or a mover has it before him: it stays where it is until somebody wants the slot.
  */
-WKI_INLINE bool wki_slots_vacate(const wki_array_root *root, uint64_t hash, wki_same_key *same, const void *entry)
+WKI_INLINE bool wki_slots_vacate(const wki_array_root *root, uint64_t hash, const struct wki_entry *entry)
 {
-	struct wki_place place = wki_slots_find(wki_slots_route(root, hash), hash, same, entry);
+	struct wki_array *array = wki_slots_route(root, hash);
+	struct wki_bucket *home = &array->buckets[wki_hash_home(hash, array->shift)];
+	unsigned i = wki_bucket_glance(home, wki_hash_tag(hash));
+	struct wki_place place;
 
+	if (i < WKI_BUCKET_SLOTS)
+		place = (struct wki_place){ .bucket = home, .word = &home->slot[i], .seen = wki_slots_load(&home->slot[i]) };
+	if (i >= WKI_BUCKET_SLOTS || wki_place_entry(&place) != entry)
+		place = wki_slots_find(array, hash, wki_slots_is_entry, entry);
 	if (wki_place_entry(&place) == NULL || (place.seen & WKI_FROZEN) != 0)
 		return false;
 	/* CLM-8 release; pairs: SLT-4; weaker: who does not find the key could miss what was done before its end; check: explore/slots */

@@ -377,15 +377,9 @@ enum wki_stored wki_table_store_rcu(struct wki_table *table, const struct wki_pl
 	return stored;
 }
 
-static bool table_is_entry(const struct wki_entry *entry, uint64_t hash, const void *wanted)
-{
-	(void)hash;
-	return entry == wanted;
-}
-
 bool wki_table_vacate_rcu(const struct wki_table *table, const struct wki_entry *entry)
 {
-	return wki_slots_vacate(&table->root, wki_entry_hash(entry, table->seed), table_is_entry, entry);
+	return wki_slots_vacate(&table->root, wki_entry_hash(entry, table->seed), entry);
 }
 
 void wki_table_withdraw(struct wki_table *table, const struct wki_entry *entry)

@@ -16,7 +16,7 @@
 /* A grace period costs two membarrier system calls, an interrupt to every core: not more often than this. */
 #define GRACE_INTERVAL_NS 200000u
 /* Memory that waits is in nobody's way: who retires much of it sees to it himself, mostly, and sooner. */
-#define GRACE_LATER_NS 1000000u
+#define GRACE_LATER_NS 5000000u
 
 /*
  * What threads retired and then went idle on is swept up by this thread: once when nothing has

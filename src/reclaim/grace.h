@@ -49,7 +49,7 @@ bool wki_grace_step(void);
 /* wki_grace_loop - the grace thread: until wki_grace_stop */
 void wki_grace_loop(void);
 void wki_grace_stop(void);
-/* wki_grace_want_later - what is only memory does not wake anybody for its ticket: within a millisecond will do */
+/* wki_grace_want_later - what is only memory does not wake anybody for its ticket: within some milliseconds will do */
 void wki_grace_want_later(uint64_t ticket);
 /*
  * wki_grace_help - a grace period by the caller, if it takes microseconds; outside of sections

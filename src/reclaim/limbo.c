@@ -21,7 +21,7 @@
  */
 #define LIMBO_SECTION_COUNT (16 * LIMBO_SEAL_COUNT)
 /* So much, and its thread runs a grace period itself: little enough to be in the cache when it comes back. */
-#define LIMBO_HELP_BYTES ((size_t)256 << 10)
+#define LIMBO_HELP_BYTES ((size_t)512 << 10)
 /* Blocks that one seal takes back at most: more than it seals, so that a backlog shrinks. */
 #define LIMBO_QUOTA (3 * LIMBO_SEAL_COUNT)
 

@@ -299,15 +299,9 @@ enum wki_stored wki_table_store_rcu(struct wki_table *table, const struct wki_pl
 	return stored;
 }
 
-static bool is_entry(const struct wki_entry *entry, uint64_t hash, const void *wanted)
-{
-	(void)hash;
-	return entry == wanted;
-}
-
 bool wki_table_vacate_rcu(const struct wki_table *table, const struct wki_entry *entry)
 {
-	return wki_slots_vacate(&table->root, entry_number((void *)(uintptr_t)table, entry), is_entry, entry);
+	return wki_slots_vacate(&table->root, entry_number((void *)(uintptr_t)table, entry), entry);
 }
 
 void wki_table_withdraw(struct wki_table *table, const struct wki_entry *entry)

@@ -147,7 +147,7 @@ static void vacate_rcu(struct wki_entry *entry)
 	if (config->stays)
 		return;
 	if (config->bug != VACATES_BY_STORE) {
-		if (wki_slots_vacate(root, entry->hash, is_entry, entry))
+		if (wki_slots_vacate(root, entry->hash, entry))
 			drop_hold(entry);
 		return;
 	}

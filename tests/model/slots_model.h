@@ -239,7 +239,7 @@ static bool is_entry(const struct wki_entry *entry, uint64_t hash, const void *w
 
 static inline void vacate_rcu(struct wki_entry *entry)
 {
-	if (wki_slots_vacate(&root, entry->hash, is_entry, entry))
+	if (wki_slots_vacate(&root, entry->hash, entry))
 		drop_hold(entry);
 }
 

@@ -23,16 +23,10 @@ static wki_atomic_u64 *slot_of(struct toys *toys, unsigned position)
 	return &wki_slots_current(&toys->root)->buckets[0].slot[(START + position) % 7];
 }
 
-static bool toy_is(const struct wki_entry *entry, uint64_t hash, const void *wanted)
-{
-	(void)hash;
-	return entry == wanted;
-}
-
 static bool end(struct toys *toys, struct wki_entry *entry)
 {
 	entry->dead = true;
-	return wki_slots_vacate(&toys->root, entry->hash, toy_is, entry);
+	return wki_slots_vacate(&toys->root, entry->hash, entry);
 }
 
 static void settle_claim(struct toys *toys, wki_atomic_u64 *slot, const struct wki_entry *entry)
