@@ -32,6 +32,14 @@ void wki_stop_no_object(const void *payload)
 	abort();
 }
 
+_Thread_local const void *wki_reader_known;
+
+void wki_reader_introduce(void)
+{
+	(void)wki_read_ongoing();
+	wki_reader_known = URCU_TLS(urcu_bp_reader);
+}
+
 static uint64_t exported_upgrade(void *state, struct worker *worker, size_t operations)
 {
 	uint64_t wrong = 0;

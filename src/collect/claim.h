@@ -135,6 +135,14 @@ WKI_INLINE void wki_slots_settle(const struct wki_array *array, wki_atomic_u64 *
 
 /* Room for a key. */
 
+/* wki_slots_ask - the home bucket's line is about to be written: it comes as one's own at once */
+WKI_INLINE void wki_slots_ask(const wki_array_root *root, uint64_t hash)
+{
+	const struct wki_array *array = wki_slots_current(root);
+
+	__builtin_prefetch(&array->buckets[wki_hash_home(hash, array->shift)], 1);
+}
+
 /* An ended entry of another key: its slot is free for the taking. */
 WKI_INLINE bool wki_slots_find_ended(struct wki_place *place, struct wki_bucket *home, const struct wki_slots_ops *ops)
 {

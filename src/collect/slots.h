@@ -182,7 +182,13 @@ WKI_INLINE struct wki_entry *wki_word_named(uint64_t word)
 /* wki_word_entry - the entry that is in the slot; NULL: none, frozen or not */
 WKI_INLINE struct wki_entry *wki_word_entry(uint64_t word)
 {
-	return word & WKI_WORD_ENTRY ? wki_word_named(word) : NULL;
+	struct wki_entry *entry = wki_word_named(word);
+
+	if ((word & WKI_WORD_ENTRY) == 0)
+		return NULL;
+	if (entry == NULL)
+		__builtin_unreachable(); /* an ENTRY has one: no caller needs to look twice */
+	return entry;
 }
 
 WKI_INLINE uint64_t wki_word_claim(const struct wki_entry *entry, uint64_t hash)

@@ -405,13 +405,28 @@ static bool table_gets_on(struct wki_table *table)
 	return gets_on;
 }
 
+/*
+ * The runner gives up looking after it. Somebody may have begun, or looked, just now and found the runner still at it; or
+ * an array could not be made. false: it looks after it again, sometime. Without memory for a move it does not.
+ */
+static bool table_has_done(struct wki_table *table, bool has_memory)
+{
+	bool due;
+
+	wki_read_lock();
+	table_give_up_maintenance(table);
+	due = has_memory && (wki_slots_next(wki_slots_current(&table->root)) != NULL || table_due_now_rcu(table) != TABLE_NOT_DUE);
+	due = due && table_claim_maintenance(table);
+	wki_read_unlock();
+	return !due;
+}
+
 /* The runner's part: a stride of what is due. */
 static void table_maintain(struct wki_deferred *maintenance)
 {
 	struct wki_table *table =
 		(struct wki_table *)((char *)maintenance - offsetof(struct wki_table, maintenance));
 	enum table_moved moved;
-	bool again;
 
 	if (wki_count_is_dead(&table->owner->count))
 		return; /* its end may have begun, and goes through what is there as it stands */
@@ -420,18 +435,14 @@ static void table_maintain(struct wki_deferred *maintenance)
 		return;
 	}
 	wki_table_start(table);
-	moved = table_move_many(table, TABLE_STRIDE);
-	again = moved == TABLE_MOVED;
-	wki_read_lock();
-	if (!again) {
-		table_give_up_maintenance(table);
-		/* Somebody may have begun just now and found us still at it. */
-		again = moved == TABLE_IDLE && wki_slots_next(wki_slots_current(&table->root)) != NULL &&
-			table_claim_maintenance(table);
+	moved = table_move_many(table, 1);
+	if (moved == TABLE_MOVED) {
+		(void)table_move_many(table, TABLE_STRIDE - 1);
+		wki_runner_now(wki_tag(&maintenance->link, WKI_KIND_DEFERRED)); /* once it is through the next may be due */
+		return;
 	}
-	wki_read_unlock();
-	if (again)
-		wki_runner_now(wki_tag(&maintenance->link, WKI_KIND_DEFERRED));
+	if (!table_has_done(table, moved == TABLE_IDLE))
+		wki_runner_sometime(wki_tag(&maintenance->link, WKI_KIND_DEFERRED));
 }
 
 /* The container's beginning and end. */

@@ -103,6 +103,8 @@ static const void *store_key(const struct wki_store *store)
 
 static struct wki_place store_find_rcu(const struct wki_store *store)
 {
+	if (!store->wants) /* else it is there, mostly, and nothing is written */
+		wki_slots_ask(&store->dict->table.root, store->key->hash);
 	return wki_table_find_room_rcu(&store->dict->table, store->key->hash, store_same(store), store_key(store));
 }
 

@@ -63,6 +63,10 @@ static inline void wki_read_lock(void)
 {
 	if (__builtin_expect(!wki_read_is_known(), 0))
 		wki_reader_introduce();
+#if WKI_RCU_INLINE
+	if (URCU_TLS(urcu_bp_reader) == NULL)
+		__builtin_unreachable(); /* who is known is registered */
+#endif
 	urcu_bp_read_lock();
 }
 

@@ -39,7 +39,8 @@ enum barrier { BARRIER_UNKNOWN, BARRIER_WORKS, BARRIER_FAILS };
 
 static reader_place *reader_self(void)
 {
-	(void)urcu_bp_read_ongoing(); /* registers */
+	if (URCU_TLS(urcu_bp_reader) == NULL)
+		urcu_bp_register();
 	return (reader_place *)(const void *)URCU_TLS(urcu_bp_reader);
 }
 

@@ -42,6 +42,15 @@ static enum bug bug;
 
 /* Sections. */
 
+bool wki_reader_is_known(void)
+{
+	return true;
+}
+
+void wki_reader_introduce(void)
+{
+}
+
 void urcu_bp_read_lock(void)
 {
 	explore_read_lock();

@@ -22,7 +22,7 @@ static const struct explore_scenario scenarios[] = {
 	{ .name = "grow: remove, set after a mover", .thread = { { REMOVE(0), GET(0) }, { START(1), HELP(1), SET(0, 1), GET(0) } }, WITH(.contents = { SEVEN, HAS(8, 2) }) },
 	{ .name = "grow: death, mover", .thread = { { RELEASE(0), GET(1) }, { START(1), HELP(1), GET(0) } }, WITH(.contents = { SEVEN, HAS(8, 2) }), BOUNDED },
 	{ .name = "grow and shrink again", .thread = { { GET(0), REMOVE(6) }, { START(1), HELP(1), START(0), HELP(1), SET(0, 1) } }, WITH(.contents = { SEVEN, HAS(8, 2) }) },
-	{ .name = "destroy in mid-migration, death", .thread = { { START(1), INSERT(0, 1), DESTROY }, { RELEASE(0) } }, WITH(.contents = { SEVEN }), BOUNDED },
+	{ .name = "destroy in mid-migration, death", .thread = { { START(1), INSERT(0, 1), DESTROY }, { RELEASE(0) } }, WITH(.contents = { SEVEN }), BOUNDED, .deep = true },
 	{ .name = "grow: insert, mover", .thread = { { INSERT(0, 0) }, { START(1), HELP(1), GET(0) } }, WITH(.contents = { HAS(2, 2) }, .lazy = true), BOUNDED },
 	{ .name = "grow: append, mover", .thread = { { INSERT(8, 1) }, { START(1), HELP(1), GET(8) } }, WITH(.contents = { SEVEN }, .lazy = true), BOUNDED },
 	{ .name = "grow: two movers", .thread = { { HELP(1), REMOVE(0) }, { HELP(1), SET(1, 1) } }, WITH(.contents = { SEVEN, HAS(8, 2) }, .migration = 2), BOUNDED },

@@ -231,12 +231,6 @@ static inline bool end_key_only(unsigned me, int key, enum wki_watch_state state
 	return ended;
 }
 
-static bool is_entry(const struct wki_entry *entry, uint64_t hash, const void *wanted)
-{
-	(void)hash;
-	return entry == wanted;
-}
-
 static inline void vacate_rcu(struct wki_entry *entry)
 {
 	if (wki_slots_vacate(&root, entry->hash, entry))
