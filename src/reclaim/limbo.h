@@ -9,9 +9,9 @@
  * taken by two parties, their thread and the grace thread (for threads that have gone idle or
  * have ended): whoever turns FULL into TAKEN.
  *
- * There are four places for batches. At most two tickets are outstanding at a time, and at
- * most one place is in the sweeper's hands, so a place is free or may be added to: sealing
- * never fails and never waits.
+ * There are four places for batches. Nearly always two tickets are outstanding; where there are more, the newest batch is
+ * added to and waits longer than it must. At most one place is in the sweeper's hands, so a place is free or may be
+ * added to: sealing never fails and never waits.
  *
  * Layer: reclaim. Never: user code, waiting, allocation.
  */
