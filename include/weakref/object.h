@@ -140,7 +140,8 @@ typedef struct wk_census {
  * Threads:   any. The first constructor in a process starts the runtime with default options.
  * Context:   anywhere.
  * Progress:  allocates. Waits at most throttle_ns for every 64 objects that the thread makes while too many dead
- *            ones wait (runtime.h), but never in a callback, a destructor or a read section.
+ *            ones wait (runtime.h), but never in a callback, a destructor or a read section. A thread whose dead objects
+ *            make half a megabyte sees to a grace period itself: some microseconds, two system calls.
  * Ordering:  none.
  * Errors:    NULL; wk_last_status tells: WK_ENOMEM (no memory, the hard mark is reached, or the library's threads
  *            cannot be started), WK_ESHUTDOWN, WK_EINVAL (the type is malformed).

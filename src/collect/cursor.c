@@ -317,7 +317,7 @@ void *wk_cursor_value(const wk_cursor *cursor)
 
 	if (mine->object == NULL || !cursor_has_values(mine) || cursor_owns_values(mine))
 		return mine->value;
-	if (WKI_CHECK_LEVEL >= 1 && !wki_read_ongoing())
+	if (!wki_read_join() && WKI_CHECK_LEVEL >= 1)
 		wki_stop_control(wki_control_of(mine->dict), "a cursor was asked for a plain value outside a read section");
 	return wki_held_of_rcu(mine->dict, mine->key.entry, wki_held_peek_rcu);
 }

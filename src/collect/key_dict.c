@@ -56,7 +56,7 @@ void *wk_key_dict_peek(const wk_key_dict *dict, const void *key)
 {
 	struct wki_value_key hashed;
 
-	if (WKI_CHECK_LEVEL >= 1 && !wki_read_ongoing())
+	if (!wki_read_join() && WKI_CHECK_LEVEL >= 1)
 		wki_stop("key dictionary \"%s\": peeked outside a read section", dict->keys.name);
 	if (key == NULL || wki_value_key_of(&dict->keys, key, &hashed) < 0)
 		return NULL;

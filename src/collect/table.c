@@ -254,19 +254,17 @@ static uint8_t table_claim(void)
 
 static bool table_claim_maintenance(struct wki_table *table)
 {
-	/* TBL-14 relaxed; pairs: none; weaker: not possible; check: unit/collect/table_test (TBL-11 decides) */
-	uint8_t asked = atomic_load_relaxed(&table->asked), claim = table_claim();
+	uint8_t claim = table_claim();
 
-	if (asked == claim)
-		return false;
 	/* TBL-11 acq_rel; pairs: TBL-11, TBL-12; weaker: the link could be mailed while the runner still reads it; check: unit/collect/table_test under TSan */
-	return atomic_cas_acq_rel(&table->asked, &asked, claim);
+	return atomic_exchange_acq_rel(&table->asked, claim) != claim;
 }
 
+/* A read-modify-write as the claim is one: who claims in vain comes before it, and what he has seen is seen after it. */
 static void table_give_up_maintenance(struct wki_table *table)
 {
-	/* TBL-12 release; pairs: TBL-11; weaker: as TBL-11; check: unit/collect/table_test under TSan */
-	atomic_store_release(&table->asked, 0);
+	/* TBL-12 acq_rel; pairs: TBL-11; weaker: as TBL-11, or what came while it was claimed could be overlooked; check: unit/collect/table_test under TSan */
+	(void)atomic_exchange_acq_rel(&table->asked, 0);
 }
 
 /*
@@ -310,7 +308,7 @@ static bool table_begin_rcu(struct wki_table *table, struct wki_array *next)
 	return true;
 }
 
-void wki_table_start(struct wki_table *table)
+bool wki_table_start(struct wki_table *table)
 {
 	struct wki_array *next;
 	unsigned bits;
@@ -320,12 +318,12 @@ void wki_table_start(struct wki_table *table)
 	bits = table_due_now_rcu(table);
 	wki_read_unlock();
 	if (bits == TABLE_NOT_DUE)
-		return;
+		return true;
 	if (bits >= TABLE_STRIPED)
 		table_add_stripes(table);
 	next = wki_array_new(table->allocator, bits);
 	if (next == NULL)
-		return;
+		return false;
 	wki_read_lock();
 	begun = table_begin_rcu(table, next);
 	wki_read_unlock();
@@ -333,13 +331,14 @@ void wki_table_start(struct wki_table *table)
 		wki_array_free(next);
 	else if (bits <= TABLE_AT_ONCE)
 		(void)table_move_many(table, 1u << TABLE_AT_ONCE);
+	return true;
 }
 
 void wki_table_tend(struct wki_table *table, bool look)
 {
 	(void)table_move_many(table, TABLE_QUOTA);
 	if (look)
-		wki_table_start(table);
+		(void)wki_table_start(table);
 }
 
 void wki_table_look_rcu(struct wki_table *table)
@@ -406,8 +405,8 @@ static bool table_gets_on(struct wki_table *table)
 }
 
 /*
- * The runner gives up looking after it. Somebody may have begun, or looked, just now and found the runner still at it; or
- * an array could not be made. false: it looks after it again, sometime. Without memory for a move it does not.
+ * The runner gives up looking after it. Somebody may have begun, or looked, just now and found the runner still at it.
+ * false: it looks after it again, sometime. Without memory it waits for somebody to look.
  */
 static bool table_has_done(struct wki_table *table, bool has_memory)
 {
@@ -427,6 +426,7 @@ static void table_maintain(struct wki_deferred *maintenance)
 	struct wki_table *table =
 		(struct wki_table *)((char *)maintenance - offsetof(struct wki_table, maintenance));
 	enum table_moved moved;
+	bool has_memory;
 
 	if (wki_count_is_dead(&table->owner->count))
 		return; /* its end may have begun, and goes through what is there as it stands */
@@ -434,14 +434,14 @@ static void table_maintain(struct wki_deferred *maintenance)
 		wki_runner_sometime(wki_tag(&maintenance->link, WKI_KIND_DEFERRED));
 		return;
 	}
-	wki_table_start(table);
+	has_memory = wki_table_start(table);
 	moved = table_move_many(table, 1);
 	if (moved == TABLE_MOVED) {
 		(void)table_move_many(table, TABLE_STRIDE - 1);
 		wki_runner_now(wki_tag(&maintenance->link, WKI_KIND_DEFERRED)); /* once it is through the next may be due */
 		return;
 	}
-	if (!table_has_done(table, moved == TABLE_IDLE))
+	if (!table_has_done(table, has_memory && moved == TABLE_IDLE))
 		wki_runner_sometime(wki_tag(&maintenance->link, WKI_KIND_DEFERRED));
 }
 

@@ -74,8 +74,8 @@ void wki_table_withdraw(struct wki_table *table, const struct wki_entry *entry);
  * which the store has set, begin one that is due
  */
 void wki_table_tend(struct wki_table *table, bool look);
-/* wki_table_start - outside a section, for arrays are made: begin a migration if one is due and none is running */
-void wki_table_start(struct wki_table *table);
+/* wki_table_start - outside a section, for arrays are made: begin a migration if one is due and none is running; false: no memory */
+bool wki_table_start(struct wki_table *table);
 /* wki_table_look_rcu - the same by somebody who must not allocate: the runner is asked */
 void wki_table_look_rcu(struct wki_table *table);
 

@@ -177,7 +177,7 @@ void *wk_ticket_peek(wk_ticket ticket, const wk_type *type)
 {
 	struct wki_control *control;
 
-	if (WKI_CHECK_LEVEL >= 1 && !wki_read_ongoing())
+	if (!wki_read_join() && WKI_CHECK_LEVEL >= 1)
 		wki_stop("wk_ticket_peek outside a read section");
 	control = ticket_control_rcu(ticket, type);
 	return control == NULL ? NULL : wki_control_peek(control);

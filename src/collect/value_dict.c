@@ -48,10 +48,8 @@ static __attribute__((noinline, cold)) void *value_peek(const wk_value_dict *dic
 {
 	struct wki_value_key hashed = wki_value_key(dict, key);
 
-#if WKI_CHECK_LEVEL >= 1
-	if (!wki_read_ongoing())
+	if (!wki_read_join() && WKI_CHECK_LEVEL >= 1)
 		wki_stop("value dictionary \"%s\": peeked outside a read section", dict->name);
-#endif
 	return wki_value_get_rcu(dict, &hashed, wki_value_take_borrowed, NULL);
 }
 
@@ -60,7 +58,7 @@ void *wk_value_dict_peek(const wk_value_dict *dict, wk_key key)
 	struct wki_entry *entry;
 	void *object;
 
-	if (WKI_CHECK_LEVEL >= 1 || !wki_value_is_plain(dict, key))
+	if (WKI_CHECK_LEVEL >= 1 || !wki_value_is_plain(dict, key) || unlikely(!wki_read_is_known()))
 		return value_peek(dict, key);
 	entry = wki_value_glance_rcu(dict, key.number, wki_hash_u64(key.number, dict->table.seed), 0);
 	object = likely(entry != NULL) ? wki_control_peek(entry->control) : NULL;

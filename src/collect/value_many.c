@@ -99,7 +99,7 @@ size_t wk_value_dict_peek_many(const wk_value_dict *dict, const wk_key *keys, si
 {
 	size_t found = 0, done, batch;
 
-	if (WKI_CHECK_LEVEL >= 1 && !wki_read_ongoing())
+	if (!wki_read_join() && WKI_CHECK_LEVEL >= 1)
 		wki_stop("value dictionary \"%s\": peeked outside a read section", dict->name);
 	for (done = 0; done < count; done += batch) {
 		batch = count - done < MANY_BATCH ? count - done : MANY_BATCH;

@@ -47,7 +47,7 @@ static void *cell_peek(const struct wki_cell *cell, const char *caller)
 	struct wki_count *held;
 	uint64_t strong;
 
-	if (WKI_CHECK_LEVEL >= 1 && !wki_read_ongoing())
+	if (!wki_read_join() && WKI_CHECK_LEVEL >= 1)
 		wki_stop("%s outside a read section", caller);
 	held = wki_cell_peek_rcu(cell, &strong);
 	return held == NULL || (strong & WKI_STRONG_NOPEEK) != 0 ? NULL : wki_payload_of(cell_control(held), strong);

@@ -71,7 +71,7 @@ const wk_type *wk_weak_type(const wk_weak *weak)
 
 void *wk_weak_peek(const wk_weak *weak)
 {
-	if (WKI_CHECK_LEVEL >= 1 && !wki_read_ongoing())
+	if (!wki_read_join() && WKI_CHECK_LEVEL >= 1)
 		wki_stop("wk_weak_peek outside a read section");
 	return weak == NULL ? NULL : wki_control_peek(wki_control_of_weak(weak));
 }
@@ -83,7 +83,7 @@ void wk_read_lock(void)
 
 void wk_read_unlock(void)
 {
-	if (WKI_CHECK_LEVEL >= 1 && !wki_read_ongoing())
+	if (!wki_read_join() && WKI_CHECK_LEVEL >= 1)
 		wki_stop("wk_read_unlock outside a read section");
 	wki_read_unlock();
 }

@@ -177,12 +177,27 @@ static void grace_tidy(void)
 	wki_slab_tidy();
 }
 
-/* Sleep until there is a wish, of either sort. */
-static void grace_sleep(uint32_t seen)
+/*
+ * Rises with every wish and with every grace period, whoever ran it: since it was so much nothing has come that would have
+ * to be swept up.
+ */
+static uint64_t grace_mark(void)
+{
+	/* GRC-34 seq_cst; pairs: GRC-17; weaker: as GRC-17; check: unit/reclaim/grace_test */
+	uint64_t mark = atomic_load_seq_cst(&grace_wanted_later);
+
+	/* GRC-35 relaxed; pairs: none; weaker: not possible; check: unit/reclaim/grace_test (a signal comes with it) */
+	mark += atomic_load_relaxed(&wki_grace.wanted);
+	/* GRC-36 relaxed; pairs: none; weaker: not possible; check: unit/reclaim/grace_test (a wish came before it) */
+	return mark + atomic_load_relaxed(&wki_grace.completed);
+}
+
+/* Sleep until something has come. */
+static void grace_sleep(uint64_t tidied, uint32_t seen)
 {
 	/* GRC-19 seq_cst; pairs: GRC-21; weaker: as GRC-17; check: unit/reclaim/grace_test */
 	atomic_store_seq_cst(&grace_sleeps, 1);
-	if (grace_is_wanted_later() == 0)
+	if (grace_mark() == tidied)
 		(void)wki_event_wait(&grace_wanted, seen, WKI_NO_DEADLINE);
 	/* GRC-20 seq_cst; pairs: GRC-17; weaker: not needed, a signal too many wakes nobody; check: unit/reclaim/grace_test */
 	atomic_store_seq_cst(&grace_sleeps, 0);
@@ -196,7 +211,7 @@ static bool grace_others_are_late(uint64_t ticket, uint32_t seen)
 
 void wki_grace_loop(void)
 {
-	uint64_t begun, swept = wki_now(), later;
+	uint64_t begun, swept = wki_now(), later, tidied = 0;
 	bool unswept = true;
 	uint32_t seen;
 
@@ -205,20 +220,20 @@ void wki_grace_loop(void)
 		if (grace_is_stopping())
 			break;
 		later = grace_is_wanted_later();
-		unswept = unswept || later != 0;
+		unswept = unswept || grace_mark() != tidied;
 		if (!grace_is_wanted() && later != 0 && !grace_others_are_late(later, seen))
 			continue;
 		begun = wki_now();
 		if (wki_grace_step()) {
-			unswept = true;
 			if (begun - swept > GRACE_SWEEP_BUSY_NS) {
 				grace_tidy();
 				swept = begun;
 			}
 			grace_pause(begun + GRACE_INTERVAL_NS);
 		} else if (!unswept) {
-			grace_sleep(seen);
+			grace_sleep(tidied, seen);
 		} else if (!wki_event_wait(&grace_wanted, seen, begun + GRACE_SWEEP_IDLE_NS)) {
+			tidied = grace_mark();
 			grace_tidy();
 			unswept = false;
 		}

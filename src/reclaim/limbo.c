@@ -141,7 +141,8 @@ void wki_limbo_seal(struct wki_thread *thread)
 	batch->ticket = ticket;
 	wki_lanes_splice(&batch->lanes, &limbo->open);
 	limbo_put(batch);
-	wki_grace_want_later(ticket);
+	/* Somebody may have been through with it, and have swept, before it was put there. */
+	wki_grace_want_later(wki_grace_done(ticket) ? wki_grace_ticket() : ticket);
 }
 
 void wki_limbo_help(struct wki_limbo *limbo)

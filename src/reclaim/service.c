@@ -16,6 +16,7 @@
 #include "reclaim/slab.h"
 #include "reclaim/thread.h"
 #include "sync/event.h"
+#include "sync/rcu.h"
 #include "weakref/common.h"
 
 wki_atomic_u32 wki_service;
@@ -86,6 +87,8 @@ static void service_enter(const char *name)
 		/* SVC-7 relaxed; pairs: none; weaker: not possible; check: api/runtime_test (statistics) */
 		atomic_store_relaxed(&thread->use, WKI_THREAD_RECLAIMER);
 	}
+	wki_read_lock(); /* known from here on: see sync/readers.h */
+	wki_read_unlock();
 	pthread_setname_np(pthread_self(), name);
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
 }

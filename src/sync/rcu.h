@@ -78,6 +78,17 @@ static inline void wki_read_unlock(void)
 	urcu_bp_read_unlock();
 }
 
+/*
+ * wki_read_join - by who peeks: from here on his section is waited for, though the program may have opened it with liburcu
+ * itself; false: he is in none
+ */
+static inline bool wki_read_join(void)
+{
+	if (__builtin_expect(!wki_read_is_known(), 0))
+		wki_reader_introduce();
+	return urcu_bp_read_ongoing() != 0;
+}
+
 /* wki_read_ongoing - the calling thread is inside a read section (registers the thread) */
 static inline bool wki_read_ongoing(void)
 {

@@ -1,7 +1,8 @@
 /*
  * sync/readers.c - grace periods by looking at readers
  *
- * Layer: sync.
+ * Layer: sync. Whoever waits here is registered with liburcu himself, which keeps the places mapped: at the end of a
+ * process liburcu gives them back when nobody is.
  */
 #define _GNU_SOURCE
 /* What the inlined read side is made of: the place of a thread, and how it says that it is inside. */
@@ -65,6 +66,7 @@ void wki_reader_introduce(void)
 		atomic_store_relaxed(&readers_strange, 1);
 	}
 	wki_reader_known = self;
+	cmm_barrier(); /* the caller may be inside already: what he reads, he reads after this */
 }
 
 static long readers_membarrier(int command)

@@ -17,7 +17,7 @@
  * or has begun none before the first one, and finds nothing in the next that had been unlinked.
  *
  * Readers are liburcu's own places for threads, which never move and go from a thread that has ended to
- * one that begins. Each is introduced here before its thread's first section, so that everybody is looked at. A look
+ * one that begins; they are there as long as anybody is registered, so whoever waits is. Each is introduced here before its thread's first section, so that everybody is looked at. A look
  * that takes too long (somebody stays inside, or is always seen there) is given up, and liburcu waits as it does; so it does where
  * there is no membarrier, and once there were more threads than there is room for.
  *
@@ -33,10 +33,10 @@ extern _Thread_local const void *wki_reader_known __attribute__((tls_model("init
 
 /* wki_reader_is_known - the calling thread is registered with liburcu, and introduced */
 bool wki_reader_is_known(void);
-/* wki_reader_introduce - make it so; not inside a section that has to be waited for */
+/* wki_reader_introduce - make it so */
 void wki_reader_introduce(void);
 
-/* wki_readers_wait - until every section that is open now has ended; false: it cannot be said, and liburcu must be asked */
+/* By a thread that is known. wki_readers_wait - until every section that is open now has ended; false: it cannot be said, and liburcu must be asked */
 bool wki_readers_wait(void);
 /* wki_readers_look - the same at once: nobody stays in a section for more than a few microseconds, or it is false */
 bool wki_readers_look(void);

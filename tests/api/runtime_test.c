@@ -267,6 +267,50 @@ static void visit_type(const wk_type *type, const wk_census *census, void *conte
 	wk_release(wk_new(&plain_type)); /* no lock is held */
 }
 
+/*
+ * What a thread has retired is swept up when it goes idle, also where it has run the grace period itself while the grace
+ * thread slept: nobody wakes that again. Bursts of all sizes, so that some end with a grace period of the thread's own.
+ */
+typedef struct {
+	char bytes[400];
+} large;
+WK_DEFINE_TYPE(large_type, large);
+
+static void retire_large(unsigned count)
+{
+	while (count-- > 0) {
+		large *object = wk_new(&large_type);
+
+		wk_weak_release(wk_downgrade(object));
+		wk_release(object);
+	}
+}
+
+static bool is_swept(void)
+{
+	wk_stats stats = { .struct_size = sizeof(stats) };
+	unsigned long looks;
+
+	for (looks = 0; looks < 20000000; looks++) {
+		wk_runtime_stats(&stats);
+		if (stats.dead_objects_waiting == 0)
+			return true;
+		sched_yield();
+	}
+	return false;
+}
+
+static void test_an_idle_thread_is_swept(void **state)
+{
+	unsigned burst;
+
+	(void)state;
+	for (burst = 0; burst < 60; burst++) {
+		retire_large(64 * (1 + burst % 23));
+		assert_true(is_swept());
+	}
+}
+
 static void test_each_type(void **state)
 {
 	struct visit visit = { .wanted = &item_type };
@@ -395,6 +439,7 @@ int main(void)
 		cmocka_unit_test(test_statistics),
 		cmocka_unit_test(test_statistics_of_another_size),
 		cmocka_unit_test(test_lag_and_backlog),
+		cmocka_unit_test(test_an_idle_thread_is_swept),
 		cmocka_unit_test(test_each_type),
 		cmocka_unit_test(test_runner_survives_a_destroy_that_ends_its_thread),
 		cmocka_unit_test(test_runner_survives_the_end_of_its_thread_in_the_last_of_a_batch),

@@ -52,7 +52,7 @@ static void shrink(wk_value_dict *dict)
 {
 	settle_table(dict);
 	while (figures_of(dict).buckets > SMALL) {
-		wki_table_start(&dict->table);
+		(void)wki_table_start(&dict->table);
 		settle_table(dict);
 	}
 }
