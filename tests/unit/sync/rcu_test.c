@@ -144,14 +144,26 @@ static void *hold_main(void *unused)
 	return NULL;
 }
 
-static pthread_t hold_begin(void)
+/* A section of a program that uses liburcu itself, in which it peeks. */
+static void *hold_of_its_own(void *unused)
+{
+	urcu_bp_read_lock();
+	atomic_store(&held.inside, wki_read_join());
+	while (!atomic_load(&held.leave))
+		sched_yield();
+	atomic_store(&held.over, true);
+	urcu_bp_read_unlock();
+	return unused;
+}
+
+static pthread_t hold_begin(void *(*hold)(void *unused))
 {
 	pthread_t thread;
 
 	atomic_store(&held.inside, false);
 	atomic_store(&held.leave, false);
 	atomic_store(&held.over, false);
-	assert_int_equal(pthread_create(&thread, NULL, hold_main, NULL), 0);
+	assert_int_equal(pthread_create(&thread, NULL, hold, NULL), 0);
 	while (!atomic_load(&held.inside))
 		sched_yield();
 	return thread;
@@ -171,7 +183,7 @@ static void test_an_open_section_is_waited_for(void **state)
 
 	(void)state;
 	for (i = 0; i < 200; i++) {
-		holder = hold_begin();
+		holder = hold_begin(i % 2 == 0 ? hold_main : hold_of_its_own);
 		assert_int_equal(pthread_create(&other, NULL, leave_main, NULL), 0);
 		wki_synchronize();
 		assert_true(atomic_load(&held.over));
@@ -182,7 +194,7 @@ static void test_an_open_section_is_waited_for(void **state)
 
 static void test_a_long_section_is_left_to_liburcu(void **state)
 {
-	pthread_t holder = hold_begin();
+	pthread_t holder = hold_begin(hold_main);
 
 	(void)state;
 	assert_false(wki_readers_wait());
