@@ -220,15 +220,16 @@ void wki_grace_loop(void)
 		if (grace_is_stopping())
 			break;
 		later = grace_is_wanted_later();
+		begun = wki_now();
 		unswept = unswept || grace_mark() != tidied;
+		if (unswept && begun - swept > GRACE_SWEEP_BUSY_NS) { /* others may be running all the grace periods */
+			grace_tidy();
+			swept = begun;
+		}
 		if (!grace_is_wanted() && later != 0 && !grace_others_are_late(later, seen))
 			continue;
 		begun = wki_now();
 		if (wki_grace_step()) {
-			if (begun - swept > GRACE_SWEEP_BUSY_NS) {
-				grace_tidy();
-				swept = begun;
-			}
 			grace_pause(begun + GRACE_INTERVAL_NS);
 		} else if (!unswept) {
 			grace_sleep(tidied, seen);
