@@ -1,5 +1,5 @@
 /*
- * base/line.h - looking at a whole cache line at once
+ * base/line.h - looking at several words at once
  *
  * Layer: base, header only. x86-64 only; WKI_HAS_LINE says whether it is there.
  */
@@ -22,20 +22,20 @@ static inline __attribute__((always_inline)) __m128i wki_line_compare(const __m1
 }
 
 /*
- * wki_line_find - which of the line's eight words is the first with these top 16 bits; 8: none
+ * wki_line_find - which of four words is the first with these top 16 bits; 4: none. `words` are aligned to 16 bytes
  *
  * Ordered with nothing: what it says is where to look.
  */
-static inline __attribute__((always_inline)) unsigned wki_line_find(const void *line, uint64_t tag)
+static inline __attribute__((always_inline)) unsigned wki_line_find(const void *words, uint64_t tag)
 {
-	const __m128i *pair = line;
+	const __m128i *pair = words;
 	const __m128i tags = _mm_set1_epi16((short)(tag >> 48));
-	const __m128i low = _mm_packs_epi16(wki_line_compare(pair, tags), wki_line_compare(pair + 1, tags));
-	const __m128i high = _mm_packs_epi16(wki_line_compare(pair + 2, tags), wki_line_compare(pair + 3, tags));
-	unsigned equal = (unsigned)_mm_movemask_epi8(low) | (unsigned)_mm_movemask_epi8(high) << 16;
+	const __m128 low = _mm_castsi128_ps(wki_line_compare(pair, tags));
+	const __m128 high = _mm_castsi128_ps(wki_line_compare(pair + 1, tags));
+	/* The upper halves of all words: what was equal there has the top bit. */
+	const unsigned equal = (unsigned)_mm_movemask_ps(_mm_shuffle_ps(low, high, _MM_SHUFFLE(3, 1, 3, 1)));
 
-	equal &= 0x88888888u; /* four bits a word, the top 16 bits are the last of them */
-	return equal == 0 ? 8 : (unsigned)__builtin_ctz(equal) / 4;
+	return (unsigned)__builtin_ctz(equal | 16);
 }
 #else
 #define WKI_HAS_LINE 0

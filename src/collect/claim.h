@@ -335,7 +335,7 @@ WKI_INLINE enum wki_stored wki_slots_store(const struct wki_place *place, uint64
 			return WKI_STORE_AGAIN;
 	}
 	if (stored == WKI_STORED && place->word != &place->bucket->next)
-		wki_bucket_set_hint(place->array, place->bucket, (size_t)(place->word - place->bucket->slot), entry, ops);
+		wki_bucket_set_hint(place->bucket, (size_t)(place->word - place->bucket->slot), entry, ops);
 	return stored;
 }
 

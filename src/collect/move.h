@@ -157,7 +157,7 @@ WKI_INLINE void wki_slots_publish(struct wki_array *next, struct wki_bucket *buc
 		if (image->image[i] != 0) {
 			/* MOV-4 release; pairs: SLT-4, CLM-4, MOV-1; weaker: a half-made entry could be read; check: explore/slots */
 			(void)atomic_cas_release(&bucket->slot[i], &none, image->image[i]);
-			wki_bucket_set_hint(next, bucket, i, wki_word_entry(image->image[i]), ops);
+			wki_bucket_set_hint(bucket, i, wki_word_entry(image->image[i]), ops);
 		}
 	}
 	if (image->image_next != 0)

@@ -23,13 +23,14 @@
  *	Impossible: anything to 0; any change of a word that is FROZEN. Whoever takes an entry out of its
  *	slot drops it.
  *
- * BUCKET: one cache line, WKI_BUCKET_SLOTS words and NEXT; and a second one with a HINT for each slot.
+ * BUCKET: one cache line: WKI_BUCKET_SLOTS words, NEXT, and a HINT for each slot.
  *	NEXT           0 none, or the overflow bucket; then FROZEN (none, for ever) and, in the first bucket
  *	               of a unit only, MOVED: everything of the unit is in the next array.
  *
- *	HINT           an address that whoever finds the entry will want next, to be asked for while the
- *	               entry itself is on its way. It may be of an entry that was there before, or none:
- *	               it is prefetched, which cannot fault, and never followed. Home buckets only.
+ *	HINT           part of an address that whoever finds the entry will want next, to be asked for while the
+ *	               entry itself is on its way; the rest is taken from the entry's own address. It may be wrong, or
+ *	               of an entry that was there before: it is prefetched, which cannot fault, and never followed. Home
+ *	               buckets only.
  *
  * A key's PROBE ORDER: the slots of its home bucket, cyclic from start(hash), then those of the
  * overflow bucket in the same way, and so on.
@@ -89,10 +90,10 @@
 #define WKI_INLINE static inline __attribute__((always_inline))
 
 #ifndef WKI_BUCKET_SLOTS
-#define WKI_BUCKET_SLOTS 7u /* an explorer makes buckets smaller */
+#define WKI_BUCKET_SLOTS 4u /* an explorer makes buckets smaller */
 #endif
 
-#define WKI_HINT_SHIFT (63u - 10u) /* arrays of 2^10 buckets and more have hints */
+#define WKI_HINT_SHIFT 4u /* a hint is bits 4 to 35 of an address: what is near an entry has the others from it */
 #define WKI_FROZEN UINT64_C(1)
 #define WKI_MOVED UINT64_C(2) /* in NEXT of a unit's first bucket */
 #define WKI_FREE UINT64_C(2) /* in a slot, and in every word that is LOST */
@@ -111,7 +112,7 @@ struct wki_bucket {
 		wki_atomic_u64 next;
 		uint64_t image_next;
 	};
-	wki_atomic_word hint[WKI_BUCKET_SLOTS];
+	wki_atomic_u32 hint[WKI_BUCKET_SLOTS];
 	uint64_t unused;
 };
 
@@ -283,16 +284,14 @@ WKI_INLINE uint64_t wki_slots_load(const wki_atomic_u64 *word)
 }
 
 /* wki_bucket_glance - the first slot whose word has the tag: all are compared, so that no branch depends on the key */
-#if WKI_HAS_LINE && WKI_BUCKET_SLOTS == 7u && !WKI_EXPLORE
-#define WKI_GLANCE_NONE 8u
-
-WKI_INLINE unsigned wki_bucket_glance(const struct wki_bucket *bucket, uint64_t tag)
-{
-	return wki_line_find(bucket, tag); /* NEXT is the last word, and no tag fits it */
-}
-#else
 #define WKI_GLANCE_NONE WKI_BUCKET_SLOTS
 
+#if WKI_HAS_LINE && WKI_BUCKET_SLOTS == 4u && !WKI_EXPLORE
+WKI_INLINE unsigned wki_bucket_glance(const struct wki_bucket *bucket, uint64_t tag)
+{
+	return wki_line_find(bucket->slot, tag);
+}
+#else
 WKI_INLINE unsigned wki_bucket_glance(const struct wki_bucket *bucket, uint64_t tag)
 {
 	unsigned i;
@@ -310,24 +309,25 @@ WKI_INLINE unsigned wki_bucket_glance(const struct wki_bucket *bucket, uint64_t 
 
 /* Hints. */
 
-WKI_INLINE void wki_bucket_ask(const struct wki_bucket *bucket, unsigned slot, int writes)
+WKI_INLINE void wki_bucket_ask(const struct wki_bucket *bucket, unsigned slot, const struct wki_entry *entry, int writes)
 {
 	/* SLT-10 relaxed; pairs: none; weaker: not possible; check: by reading (only prefetched) */
-	const void *hint = (const void *)atomic_load_relaxed((wki_atomic_word *)(uintptr_t)&bucket->hint[slot]);
+	const uint64_t hint = atomic_load_relaxed((wki_atomic_u32 *)(uintptr_t)&bucket->hint[slot]);
+	const void *wanted = (const void *)(((uintptr_t)entry >> (32 + WKI_HINT_SHIFT) << 32 | hint) << WKI_HINT_SHIFT);
 
 	if (writes)
-		__builtin_prefetch(hint, 1);
+		__builtin_prefetch(wanted, 1);
 	else
-		__builtin_prefetch(hint);
+		__builtin_prefetch(wanted);
 }
 
-WKI_INLINE void wki_bucket_set_hint(const struct wki_array *array, struct wki_bucket *bucket, size_t slot,
-				    const struct wki_entry *entry, const struct wki_slots_ops *ops)
+WKI_INLINE void wki_bucket_set_hint(struct wki_bucket *bucket, size_t slot, const struct wki_entry *entry,
+				    const struct wki_slots_ops *ops)
 {
-	if (ops->hint == NULL || array->shift > WKI_HINT_SHIFT)
+	if (ops->hint == NULL)
 		return;
 	/* SLT-11 relaxed; pairs: none; weaker: not possible; check: by reading (only prefetched) */
-	atomic_store_relaxed(&bucket->hint[slot], ops->hint(entry));
+	atomic_store_relaxed(&bucket->hint[slot], (uint32_t)(ops->hint(entry) >> WKI_HINT_SHIFT));
 }
 
 /*
@@ -341,6 +341,7 @@ WKI_INLINE struct wki_entry *wki_slots_glance(const wki_array_root *root, uint64
 {
 	const struct wki_array *array = wki_slots_current(root);
 	const struct wki_bucket *bucket = &array->buckets[wki_hash_home(hash, array->shift)];
+	struct wki_entry *entry;
 	unsigned i;
 
 	if (__builtin_expect(wki_slots_next(array) != NULL, 0))
@@ -348,9 +349,9 @@ WKI_INLINE struct wki_entry *wki_slots_glance(const wki_array_root *root, uint64
 	i = wki_bucket_glance(bucket, wki_hash_tag(hash));
 	if (__builtin_expect(i == WKI_GLANCE_NONE, 0))
 		return NULL;
-	if (array->shift <= WKI_HINT_SHIFT)
-		wki_bucket_ask(bucket, i, writes);
-	return wki_word_entry(wki_slots_load(&bucket->slot[i]));
+	entry = wki_word_entry(wki_slots_load(&bucket->slot[i]));
+	wki_bucket_ask(bucket, i, entry, writes);
+	return entry;
 }
 
 /* wki_slots_find - the slot of the key, or where the search for it has ended */

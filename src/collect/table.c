@@ -18,13 +18,13 @@
 #include "reclaim/runner.h"
 #include "sync/rcu.h"
 
-#define TABLE_FULL 5u          /* live entries a bucket, from which on it grows */
-#define TABLE_FLOOR 3u         /* smaller tables are not worth shrinking or sweeping */
-#define TABLE_STRIPED 6u       /* tables of 2^6 buckets and more have striped counters */
+#define TABLE_FULL 5u          /* live entries in two buckets, from which on it grows */
+#define TABLE_FLOOR 4u         /* smaller tables are not worth shrinking or sweeping */
+#define TABLE_STRIPED 7u       /* tables of 2^7 buckets and more have striped counters */
 #define TABLE_STRIPES_MAX 8u
 #define TABLE_QUOTA 2u         /* units that an insert moves */
-#define TABLE_STRIDE 64u       /* units that the runner moves at a time */
-#define TABLE_AT_ONCE 4u       /* tables of up to 2^4 buckets are moved as a whole by whoever begins it */
+#define TABLE_STRIDE 128u      /* units that the runner moves at a time */
+#define TABLE_AT_ONCE 5u       /* tables of up to 2^5 buckets are moved as a whole by whoever begins it */
 #define TABLE_BITS_MAX 40u     /* beyond it the hash's parts would overlap, and no memory is that large */
 #define TABLE_NOT_DUE UINT_MAX
 
@@ -237,11 +237,11 @@ static unsigned table_due(const struct wki_table *table, const struct wki_array 
 	unsigned bits = wki_array_bits(array);
 	int64_t live = table_live(table), spilled = table_spilled(array), buckets = (int64_t)wki_slots_buckets(array);
 
-	if (live > (int64_t)TABLE_FULL * buckets && bits < TABLE_BITS_MAX)
+	if (2 * live > (int64_t)TABLE_FULL * buckets && bits < TABLE_BITS_MAX)
 		return bits + 1;
-	if (bits > table->floor && live < buckets / 2)
+	if (bits > table->floor && 4 * live < buckets)
 		return bits - 1;
-	if (spilled > buckets && spilled > 1 << TABLE_FLOOR)
+	if (spilled > buckets && spilled > 1 << (TABLE_FLOOR - 1))
 		return bits;
 	return TABLE_NOT_DUE;
 }
@@ -452,7 +452,7 @@ int wki_table_init(struct wki_table *table, struct wki_control *owner, const wk_
 	struct wki_array *array;
 	unsigned bits = 0;
 
-	while (bits < TABLE_BITS_MAX && expected > (size_t)TABLE_FULL << bits)
+	while (bits < TABLE_BITS_MAX && expected > ((size_t)TABLE_FULL << bits) / 2)
 		bits++;
 	table->seed = wki_hash_seed();
 	table->owner = owner;

@@ -31,16 +31,17 @@ static __attribute__((noinline, cold)) void *value_get(const wk_value_dict *dict
 
 void *wk_value_dict_get(const wk_value_dict *dict, wk_key key)
 {
+	struct wki_section section;
 	struct wki_entry *entry;
 	void *object = NULL;
 
 	if (!wki_value_is_plain(dict, key) || unlikely(!wki_read_is_known()))
 		return value_get(dict, key);
-	wki_read_lock();
+	section = wki_section_begin();
 	entry = wki_value_glance_rcu(dict, key.number, wki_hash_u64(key.number, dict->table.seed), 1);
 	if (likely(entry != NULL))
 		object = wki_control_upgrade(entry->control);
-	wki_read_unlock();
+	wki_section_end(section);
 	return likely(object != NULL) ? object : value_get(dict, key);
 }
 

@@ -85,11 +85,11 @@ __attribute__((noreturn, cold)) void wki_stop_control(const struct wki_control *
 /* wki_control_of - the control block of a payload; stops the process if it is not one */
 static inline struct wki_control *wki_control_of(const void *payload)
 {
-	uintptr_t back = ((const uintptr_t *)payload)[-1];
+	uintptr_t control = ((const uintptr_t *)payload)[-1] ^ WKI_BACK_CHECK;
 
-	if (unlikely((back & ~WKI_BACK_MASK) != WKI_BACK_CHECK))
+	if (unlikely((control & ~WKI_BACK_MASK) != 0))
 		wki_stop_no_object(payload);
-	return (struct wki_control *)(back & WKI_BACK_MASK);
+	return (struct wki_control *)control;
 }
 
 /* wki_payload_of - the payload, `strong` being any value its strong word has had */
@@ -192,7 +192,7 @@ static inline void *wki_control_upgrade(struct wki_control *control)
 {
 	uint64_t before = wki_count_upgrade(&control->count);
 
-	return likely((before & WKI_STRONG_DEAD) == 0) ? wki_payload_of(control, before) : NULL;
+	return likely(wki_strong_is_above(before, 0)) || (before & WKI_STRONG_DEAD) == 0 ? wki_payload_of(control, before) : NULL;
 }
 
 /* wki_control_peek - the payload, borrowed until the read section ends; NULL: dead, or a prompt type */

@@ -89,6 +89,12 @@ static inline uint64_t wki_strong_count(uint64_t strong)
 	return strong & WKI_STRONG_COUNT;
 }
 
+/* wki_strong_is_above - are there more references than so many, of an object that is not dead? One comparison: DEAD is the sign */
+static inline bool wki_strong_is_above(uint64_t strong, uint64_t many)
+{
+	return (int64_t)(strong & ~WKI_STRONG_FLAGS) > (int64_t)many;
+}
+
 static inline uint32_t wki_count_units(uint32_t word)
 {
 	return word & ~WKI_UNITS_BORROWED;
@@ -214,7 +220,7 @@ static inline uint64_t wki_count_upgrade(struct wki_count *count)
 	 */
 	uint64_t before = atomic_fetch_add_acquire(&count->strong, 1);
 
-	if (wki_strong_count(before) == 0 && (before & WKI_STRONG_DEAD) == 0)
+	if (!wki_strong_is_above(before, 0) && (before & WKI_STRONG_DEAD) == 0)
 		wki_count_add_unit(count); /* the grant */
 	return before;
 }

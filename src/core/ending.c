@@ -110,13 +110,10 @@ static bool ending_try_and_retire(struct wki_control *control, uint64_t word)
 /* `many` references less; true: none is left, the caller is a decider. Else the block may be gone. */
 static inline bool ending_give_up(struct wki_control *control, uint64_t many, uint64_t *word)
 {
-	uint64_t count;
-
 	*word = wki_count_release(&control->count, many);
-	count = wki_strong_count(*word);
-	if (likely(count > many && (*word & WKI_STRONG_DEAD) == 0))
+	if (likely(wki_strong_is_above(*word, many)))
 		return false;
-	if (unlikely(count != many || (*word & WKI_STRONG_DEAD) != 0))
+	if (unlikely(wki_strong_count(*word) != many || (*word & WKI_STRONG_DEAD) != 0))
 		wki_stop_control(control, "released more often than retained");
 	*word &= WKI_STRONG_FLAGS;
 	return true;

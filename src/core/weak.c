@@ -83,7 +83,7 @@ void wk_read_lock(void)
 
 void wk_read_unlock(void)
 {
-	if (!wki_read_join() && WKI_CHECK_LEVEL >= 1)
+	if (WKI_CHECK_LEVEL >= 1 && !wki_read_ongoing())
 		wki_stop("wk_read_unlock outside a read section");
 	wki_read_unlock();
 }

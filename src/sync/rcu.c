@@ -16,6 +16,17 @@ static void rcu_tell_edge(void)
 #endif
 }
 
+void wki_read_lock_slowly(void)
+{
+	wki_reader_introduce();
+	urcu_bp_read_lock();
+}
+
+void wki_read_unlock_slowly(void)
+{
+	urcu_bp_read_unlock();
+}
+
 void wki_synchronize(void)
 {
 	if (!wki_readers_wait())

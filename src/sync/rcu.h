@@ -49,33 +49,115 @@ void __tsan_release(void *address);
 extern char wki_rcu_edge; /* an address for ThreadSanitizer, never accessed */
 #endif
 
-/* wki_read_is_known - the calling thread is known: wki_read_lock calls nothing. A path that asks first has no such call in it. */
+#if WKI_RCU_INLINE
+/*
+ * wki_read_is_known - the calling thread is introduced, and liburcu's read side needs no barrier: its place is at
+ * wki_reader_known. A path that asks first, and then uses a section, calls nothing.
+ */
 static inline bool wki_read_is_known(void)
 {
-#if WKI_RCU_INLINE
-	return wki_reader_known == (const void *)URCU_TLS(urcu_bp_reader);
-#else
-	return wki_reader_is_known();
-#endif
+	return wki_reader_known == (void *)URCU_TLS(urcu_bp_reader);
 }
 
-static inline void wki_read_lock(void)
+/* urcu_bp_read_lock for a thread that is known; returns what its place said before. */
+static inline unsigned long wki_place_enter(unsigned long *place)
 {
-	if (__builtin_expect(!wki_read_is_known(), 0))
-		wki_reader_introduce();
-#if WKI_RCU_INLINE
-	if (URCU_TLS(urcu_bp_reader) == NULL)
-		__builtin_unreachable(); /* who is known is registered */
-#endif
-	urcu_bp_read_lock();
+	const unsigned long before = *place;
+
+	if (__builtin_expect((before & URCU_BP_GP_CTR_NEST_MASK) == 0, 1))
+		CMM_STORE_SHARED(*place, CMM_LOAD_SHARED(urcu_bp_gp.ctr));
+	else
+		CMM_STORE_SHARED(*place, before + URCU_BP_GP_COUNT);
+	cmm_barrier();
+	return before;
 }
 
-static inline void wki_read_unlock(void)
+/* What it said before the section that it is in. */
+static inline unsigned long wki_place_before(const unsigned long *place)
+{
+	return *place - URCU_BP_GP_COUNT;
+}
+
+static inline void wki_place_leave(unsigned long *place, unsigned long before)
+{
+	cmm_barrier();
+	CMM_STORE_SHARED(*place, before);
+	cmm_barrier();
+}
+#else
+static inline bool wki_read_is_known(void)
+{
+	return wki_reader_is_known();
+}
+
+static inline unsigned long wki_place_enter(unsigned long *place)
+{
+	(void)place;
+	urcu_bp_read_lock();
+	return 0;
+}
+
+static inline unsigned long wki_place_before(const unsigned long *place)
+{
+	(void)place;
+	return 0;
+}
+
+static inline void wki_place_leave(unsigned long *place, unsigned long before)
+{
+	(void)place;
+	(void)before;
+	urcu_bp_read_unlock();
+}
+#endif
+
+/* ThreadSanitizer is told before the section ends. */
+static inline void wki_read_tell_edge(void)
 {
 #if WKI_TSAN
 	__tsan_release(&wki_rcu_edge);
 #endif
-	urcu_bp_read_unlock();
+}
+
+/* wki_read_lock and wki_read_unlock by a thread that is not known. */
+void wki_read_lock_slowly(void);
+void wki_read_unlock_slowly(void);
+
+static inline void wki_read_lock(void)
+{
+	if (__builtin_expect(wki_read_is_known(), 1))
+		(void)wki_place_enter(wki_reader_known);
+	else
+		wki_read_lock_slowly();
+}
+
+static inline void wki_read_unlock(void)
+{
+	wki_read_tell_edge();
+	if (__builtin_expect(wki_read_is_known(), 1))
+		wki_place_leave(wki_reader_known, wki_place_before(wki_reader_known));
+	else
+		wki_read_unlock_slowly();
+}
+
+/* A section of a thread that has asked, and is known. */
+struct wki_section {
+	unsigned long *place, before;
+};
+
+/* wki_section_begin, wki_section_end - wki_read_lock and wki_read_unlock for such a thread: the shortest there are */
+static inline struct wki_section wki_section_begin(void)
+{
+	struct wki_section section = { .place = wki_reader_known };
+
+	section.before = wki_place_enter(section.place);
+	return section;
+}
+
+static inline void wki_section_end(struct wki_section section)
+{
+	wki_read_tell_edge();
+	wki_place_leave(section.place, section.before);
 }
 
 /*

@@ -30,29 +30,30 @@
 typedef const unsigned long reader_place;
 _Static_assert(offsetof(struct urcu_bp_reader, ctr) == 0, "a reader's place begins with its ctr");
 
-static reader_place readers_nobody;
-_Thread_local const void *wki_reader_known = &readers_nobody;
+static unsigned long readers_nobody;
+_Thread_local unsigned long *wki_reader_known = &readers_nobody;
 
 static WKI_ATOMIC_POINTER(reader_place) readers[READERS_MAX]; /* then NULL */
 static wki_atomic_u32 readers_strange; /* 1: somebody found no room */
 static wki_atomic_u32 readers_barrier; /* enum barrier */
 enum barrier { BARRIER_UNKNOWN, BARRIER_WORKS, BARRIER_FAILS };
 
-static reader_place *reader_self(void)
+static unsigned long *reader_self(void)
 {
 	if (URCU_TLS(urcu_bp_reader) == NULL)
 		urcu_bp_register();
-	return (reader_place *)(const void *)URCU_TLS(urcu_bp_reader);
+	return (unsigned long *)(void *)URCU_TLS(urcu_bp_reader);
 }
 
 bool wki_reader_is_known(void)
 {
-	return wki_reader_known == (const void *)URCU_TLS(urcu_bp_reader);
+	return wki_reader_known == (void *)URCU_TLS(urcu_bp_reader);
 }
 
 void wki_reader_introduce(void)
 {
-	reader_place *self = reader_self(), *there;
+	unsigned long *self = reader_self();
+	reader_place *there;
 	unsigned i;
 
 	for (i = 0; i < READERS_MAX; i++) {
@@ -65,7 +66,8 @@ void wki_reader_introduce(void)
 		/* RDR-3 relaxed; pairs: none; weaker: not possible; check: unit/sync/rcu_test (membarrier comes before RDR-4) */
 		atomic_store_relaxed(&readers_strange, 1);
 	}
-	wki_reader_known = self;
+	if (urcu_bp_has_sys_membarrier)
+		wki_reader_known = self;
 	cmm_barrier(); /* the caller may be inside already: what he reads, he reads after this */
 }
 

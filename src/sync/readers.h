@@ -28,12 +28,15 @@
 
 #include <stdbool.h>
 
-/* The calling thread's place in liburcu, as it was when it was introduced. */
-extern _Thread_local const void *wki_reader_known __attribute__((tls_model("initial-exec")));
+/*
+ * The calling thread's place in liburcu, as it was when it was introduced: its ctr. Never NULL, and nobody's place
+ * while the thread is not introduced; or for good, if liburcu's read side needs barriers of its own here.
+ */
+extern _Thread_local unsigned long *wki_reader_known __attribute__((tls_model("initial-exec")));
 
-/* wki_reader_is_known - the calling thread is registered with liburcu, and introduced */
+/* wki_reader_is_known - the calling thread is registered with liburcu, and introduced, and needs no barrier */
 bool wki_reader_is_known(void);
-/* wki_reader_introduce - make it so */
+/* wki_reader_introduce - it is introduced when this returns */
 void wki_reader_introduce(void);
 
 /* By a thread that is known. wki_readers_wait - until every section that is open now has ended; false: it cannot be said, and liburcu must be asked */
