@@ -4,14 +4,17 @@
 #include "toys.h"
 
 #define START 2u
+#define EARLY 1u /* two positions of the probe order; the slot of the later one comes first in the bucket */
+#define LATE 3u
+_Static_assert(LATE < WKI_BUCKET_SLOTS && START + LATE >= WKI_BUCKET_SLOTS && START + EARLY < WKI_BUCKET_SLOTS, "EARLY, LATE");
 
-/* A bucket full of keys 0 to 6, in this order from slot START on. */
+/* A bucket full of keys 0, 1, 2, ..., in this order from slot START on. */
 static struct wki_entry *full(struct toys *toys)
 {
-	struct wki_entry *entry = aligned_alloc(16, 7 * sizeof(*entry));
+	struct wki_entry *entry = aligned_alloc(16, WKI_BUCKET_SLOTS * sizeof(*entry));
 
 	wki_slots_init(&toys->root, array_new(toys, 0));
-	for (unsigned i = 0; i < 7; i++) {
+	for (unsigned i = 0; i < WKI_BUCKET_SLOTS; i++) {
 		entry[i] = (struct wki_entry){ .hash = hash_of(0, START, 9), .key = i };
 		assert_int_equal(store(toys, &entry[i]), WKI_STORED);
 	}
@@ -20,7 +23,7 @@ static struct wki_entry *full(struct toys *toys)
 
 static wki_atomic_u64 *slot_of(struct toys *toys, unsigned position)
 {
-	return &wki_slots_current(&toys->root)->buckets[0].slot[(START + position) % 7];
+	return &wki_slots_current(&toys->root)->buckets[0].slot[(START + position) % WKI_BUCKET_SLOTS];
 }
 
 static bool end(struct toys *toys, struct wki_entry *entry)
@@ -87,10 +90,10 @@ static void test_the_first_free_slot_is_taken(void **state)
 	struct wki_entry *entry = full(toys), other = { .hash = entry[0].hash, .key = 70 };
 	uint64_t spilled;
 
-	assert_true(end(toys, &entry[5]));
-	assert_true(end(toys, &entry[2]));
+	assert_true(end(toys, &entry[LATE]));
+	assert_true(end(toys, &entry[EARLY]));
 	assert_int_equal(store(toys, &other), WKI_STORED);
-	assert_ptr_equal(wki_word_entry(wki_slots_load(slot_of(toys, 2))), &other);
+	assert_ptr_equal(wki_word_entry(wki_slots_load(slot_of(toys, EARLY))), &other);
 	assert_ptr_equal(get(toys, other.hash, 70), &other);
 	spilled = atomic_load_relaxed(&wki_slots_current(&toys->root)->spilled);
 	assert_int_equal(spilled, 0);
@@ -104,13 +107,13 @@ static void test_the_slot_of_what_has_ended_is_taken(void **state)
 	struct wki_entry *entry = full(toys), other = { .hash = entry[0].hash, .key = 70 };
 	struct wki_place place;
 
-	entry[4].dead = true;
+	entry[LATE].dead = true;
 	place = place_of(toys, other.hash, 70);
 	assert_true(place.claims);
 	assert_null(wki_place_entry(&place));
-	assert_ptr_equal(wki_word_entry(place.seen), &entry[4]);
+	assert_ptr_equal(wki_word_entry(place.seen), &entry[LATE]);
 	assert_int_equal(store_at(toys, &place, &other), WKI_STORED);
-	assert_false(end(toys, &entry[4]));
+	assert_false(end(toys, &entry[LATE]));
 	assert_ptr_equal(get(toys, other.hash, 70), &other);
 	free(entry);
 }
@@ -144,12 +147,12 @@ static void test_a_claim_loses_to_an_entry(void **state)
 	struct wki_entry *entry = full(toys), late = { .hash = entry[0].hash, .key = 70 }, first = late;
 	struct wki_place place;
 
-	assert_true(end(toys, &entry[6]));
+	assert_true(end(toys, &entry[LATE]));
 	place = place_of(toys, late.hash, 70);
-	assert_true(end(toys, &entry[1]));
+	assert_true(end(toys, &entry[EARLY]));
 	assert_int_equal(store(toys, &first), WKI_STORED);
 	assert_int_equal(store_at(toys, &place, &late), WKI_STORE_LOST);
-	assert_int_equal(wki_slots_load(slot_of(toys, 6)), WKI_FREE);
+	assert_int_equal(wki_slots_load(slot_of(toys, LATE)), WKI_FREE);
 	assert_ptr_equal(get(toys, late.hash, 70), &first);
 	free(entry);
 }
@@ -161,14 +164,14 @@ static void test_a_claim_loses_to_what_has_ended(void **state)
 	struct wki_entry *entry = full(toys), late = { .hash = entry[0].hash, .key = 70 }, first = late, again = late;
 	struct wki_place place;
 
-	assert_true(end(toys, &entry[6]));
+	assert_true(end(toys, &entry[LATE]));
 	place = place_of(toys, late.hash, 70);
-	assert_true(end(toys, &entry[1]));
+	assert_true(end(toys, &entry[EARLY]));
 	assert_int_equal(store(toys, &first), WKI_STORED);
 	first.dead = true;
 	assert_int_equal(store_at(toys, &place, &late), WKI_STORE_LOST);
 	assert_int_equal(store(toys, &again), WKI_STORED);
-	assert_ptr_equal(wki_word_entry(wki_slots_load(slot_of(toys, 1))), &again);
+	assert_ptr_equal(wki_word_entry(wki_slots_load(slot_of(toys, EARLY))), &again);
 	free(entry);
 }
 
@@ -179,12 +182,12 @@ static void test_a_stopped_claimant_is_helped(void **state)
 	struct wki_entry *entry = full(toys), stopped = { .hash = entry[0].hash, .key = 70 }, other = stopped;
 	struct wki_place place;
 
-	assert_true(end(toys, &entry[2]));
-	claim(slot_of(toys, 2), &stopped);
+	assert_true(end(toys, &entry[EARLY]));
+	claim(slot_of(toys, EARLY), &stopped);
 	assert_null(get(toys, stopped.hash, 70));
 	place = place_of(toys, other.hash, 70);
 	assert_ptr_equal(wki_place_entry(&place), &stopped);
-	assert_int_equal(wki_slots_learn(slot_of(toys, 2), wki_word_claim(&stopped, stopped.hash)), WKI_STORED);
+	assert_int_equal(wki_slots_learn(slot_of(toys, EARLY), wki_word_claim(&stopped, stopped.hash)), WKI_STORED);
 	free(entry);
 }
 
@@ -193,16 +196,16 @@ static void test_the_later_claim_loses(void **state)
 	struct toys *toys = *state;
 	struct wki_entry *entry = full(toys), early = { .hash = entry[0].hash, .key = 70 }, late = early;
 
-	assert_true(end(toys, &entry[2]));
-	assert_true(end(toys, &entry[5]));
-	claim(slot_of(toys, 2), &early);
-	claim(slot_of(toys, 5), &late);
-	settle_claim(toys, slot_of(toys, 5), &late);
-	assert_int_equal(wki_slots_learn(slot_of(toys, 5), wki_word_claim(&late, late.hash)), WKI_STORE_LOST);
-	assert_true(wki_word_is_claim(wki_slots_load(slot_of(toys, 2))));
-	claim(slot_of(toys, 5), &late);
-	settle_claim(toys, slot_of(toys, 2), &early);
-	assert_int_equal(wki_slots_learn(slot_of(toys, 5), wki_word_claim(&late, late.hash)), WKI_STORE_LOST);
+	assert_true(end(toys, &entry[EARLY]));
+	assert_true(end(toys, &entry[LATE]));
+	claim(slot_of(toys, EARLY), &early);
+	claim(slot_of(toys, LATE), &late);
+	settle_claim(toys, slot_of(toys, LATE), &late);
+	assert_int_equal(wki_slots_learn(slot_of(toys, LATE), wki_word_claim(&late, late.hash)), WKI_STORE_LOST);
+	assert_true(wki_word_is_claim(wki_slots_load(slot_of(toys, EARLY))));
+	claim(slot_of(toys, LATE), &late);
+	settle_claim(toys, slot_of(toys, EARLY), &early);
+	assert_int_equal(wki_slots_learn(slot_of(toys, LATE), wki_word_claim(&late, late.hash)), WKI_STORE_LOST);
 	assert_ptr_equal(get(toys, early.hash, 70), &early);
 	free(entry);
 }
@@ -213,12 +216,12 @@ static void test_claims_of_other_keys_stay(void **state)
 	struct toys *toys = *state;
 	struct wki_entry *entry = full(toys), stopped = { .hash = entry[0].hash, .key = 70 }, other = { .hash = stopped.hash, .key = 71 };
 
-	assert_true(end(toys, &entry[2]));
-	assert_true(end(toys, &entry[5]));
-	claim(slot_of(toys, 2), &stopped);
+	assert_true(end(toys, &entry[EARLY]));
+	assert_true(end(toys, &entry[LATE]));
+	claim(slot_of(toys, EARLY), &stopped);
 	assert_int_equal(store(toys, &other), WKI_STORED);
-	assert_ptr_equal(wki_word_entry(wki_slots_load(slot_of(toys, 5))), &other);
-	assert_true(wki_word_is_claim(wki_slots_load(slot_of(toys, 2))));
+	assert_ptr_equal(wki_word_entry(wki_slots_load(slot_of(toys, LATE))), &other);
+	assert_true(wki_word_is_claim(wki_slots_load(slot_of(toys, EARLY))));
 	free(entry);
 }
 
@@ -230,19 +233,19 @@ static void test_a_mover_lets_a_claim_lose(void **state)
 	struct wki_array *array = wki_slots_current(&toys->root), *next = array_new(toys, 1);
 	struct wki_place place;
 
-	assert_true(end(toys, &entry[2]));
-	assert_true(end(toys, &entry[5]));
-	claim(slot_of(toys, 2), &stopped);
+	assert_true(end(toys, &entry[EARLY]));
+	assert_true(end(toys, &entry[LATE]));
+	claim(slot_of(toys, EARLY), &stopped);
 	assert_true(wki_slots_start(array, next));
-	(void)wki_slots_freeze(slot_of(toys, 2), &ops, &toys->memory);
+	(void)wki_slots_freeze(slot_of(toys, EARLY), &ops, &toys->memory);
 	place = place_of(toys, other.hash, 71);
 	assert_int_equal(store_at(toys, &place, &other), WKI_STORE_FROZEN);
-	assert_int_equal(wki_slots_learn(slot_of(toys, 2), wki_word_claim(&stopped, stopped.hash)), WKI_STORE_LOST);
+	assert_int_equal(wki_slots_learn(slot_of(toys, EARLY), wki_word_claim(&stopped, stopped.hash)), WKI_STORE_LOST);
 	assert_true(wki_slots_pass(array, other.hash, &ops, &toys->memory));
 	assert_int_equal(store(toys, &other), WKI_STORED);
 	assert_null(get(toys, stopped.hash, 70));
-	assert_ptr_equal(get(toys, entry[6].hash, 6), &entry[6]);
-	for (unsigned i = 0; i < 7; i++)
+	assert_ptr_equal(get(toys, entry[2].hash, 2), &entry[2]);
+	for (unsigned i = 0; i < WKI_BUCKET_SLOTS; i++)
 		assert_int_equal(entry[i].dropped, 0);
 	free(entry);
 }

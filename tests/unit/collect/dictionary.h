@@ -39,6 +39,14 @@ static inline wk_value_dict *dictionary_new(wk_value_mode values, size_t expecte
 	return wk_value_dict_new(&options, NULL);
 }
 
+/* Numbers without a pattern: those in a row are spread more evenly than chance would. */
+static inline uint64_t scrambled(uint64_t i)
+{
+	i = (i ^ i >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	i = (i ^ i >> 27) * UINT64_C(0x94d049bb133111eb);
+	return i ^ i >> 31;
+}
+
 static inline struct wki_table_figures figures_of(const wk_value_dict *dict)
 {
 	struct wki_table_figures figures;

@@ -16,62 +16,88 @@ static void test_words(void **state)
 	assert_null(wki_word_entry(WKI_FROZEN));
 	assert_null(wki_word_entry(WKI_FREE));
 	assert_null(wki_word_entry(WKI_FREE | WKI_FROZEN));
-	assert_int_equal(sizeof(struct wki_bucket), 128);
+	assert_int_equal(sizeof(struct wki_bucket), 64); /* a cache line */
+}
+
+/* Only the top 16 bits of a slot count, not the rest of it, NEXT or hints; a claim has another tag. */
+static void test_the_first_look_finds_the_first_slot_with_the_tag(void **state)
+{
+	struct wki_bucket *bucket = array_new(*state, 0)->buckets;
+	const uint64_t tag = wki_hash_tag(0x1234), elsewhere = tag >> 16 | tag >> 32 | tag >> 48;
+
+	bucket->image_next = tag | 16;
+	for (unsigned i = 0; i < WKI_BUCKET_SLOTS; i++)
+		atomic_store_relaxed(&bucket->hint[i], (uint32_t)(tag >> 32));
+	assert_int_equal(wki_bucket_glance(bucket, tag), WKI_GLANCE_NONE);
+	for (unsigned i = 0; i < WKI_BUCKET_SLOTS; i++)
+		bucket->image[i] = i % 2 == 0 ? elsewhere : (tag | 16) & ~WKI_WORD_ENTRY;
+	assert_int_equal(wki_bucket_glance(bucket, tag), WKI_GLANCE_NONE);
+	for (unsigned i = WKI_BUCKET_SLOTS; i-- > 0;) {
+		bucket->image[i] = tag | 16 | i % 2;
+		assert_int_equal(wki_bucket_glance(bucket, tag), i);
+	}
+	for (unsigned i = 0; i < WKI_BUCKET_SLOTS; i++) {
+		assert_int_equal(wki_bucket_glance(bucket, tag), i);
+		bucket->image[i] = elsewhere;
+	}
+	bucket->image_next = 0;
 }
 
 static void test_first_free_place_of_the_probe_order(void **state)
 {
 	struct toys *toys = *state;
-	struct wki_entry entry[7];
+	struct wki_entry entry[WKI_BUCKET_SLOTS];
 	struct wki_array *array = array_new(toys, 0);
+	const unsigned start = WKI_BUCKET_SLOTS - 2;
 
 	wki_slots_init(&toys->root, array);
-	for (unsigned i = 0; i < 7; i++) {
-		entry[i] = (struct wki_entry){ .hash = hash_of(i, 5, i), .key = i };
+	for (unsigned i = 0; i < WKI_BUCKET_SLOTS; i++) {
+		entry[i] = (struct wki_entry){ .hash = hash_of(i, start, i), .key = i };
 		assert_int_equal(store(toys, &entry[i]), WKI_STORED);
-		/* Cyclic from 5: 5 6 0 1 2 3 4. */
-		assert_ptr_equal(wki_word_entry(wki_slots_load(&array->buckets[0].slot[(5 + i) % 7])), &entry[i]);
+		/* Cyclic: to the last slot, then from the first one on. */
+		assert_ptr_equal(wki_word_entry(wki_slots_load(&array->buckets[0].slot[(start + i) % WKI_BUCKET_SLOTS])), &entry[i]);
 	}
-	for (unsigned i = 0; i < 7; i++)
+	for (unsigned i = 0; i < WKI_BUCKET_SLOTS; i++)
 		assert_ptr_equal(get(toys, entry[i].hash, i), &entry[i]);
-	assert_null(get(toys, hash_of(0, 5, 0), 77));
+	assert_null(get(toys, hash_of(0, start, 0), 77));
 }
 
 static void test_overflow_begins_at_the_start(void **state)
 {
 	struct toys *toys = *state;
-	struct wki_entry entry[16];
+	enum { COUNT = 2 * WKI_BUCKET_SLOTS + 1 }; /* two full buckets, and one with one */
+	struct wki_entry entry[COUNT];
 	struct wki_array *array = array_new(toys, 0);
 	struct wki_bucket *second;
 
 	wki_slots_init(&toys->root, array);
-	for (unsigned i = 0; i < 16; i++) {
+	for (unsigned i = 0; i < COUNT; i++) {
 		entry[i] = (struct wki_entry){ .hash = hash_of(0, 3, 9), .key = i };
 		assert_int_equal(store(toys, &entry[i]), WKI_STORED);
 	}
 	second = wki_word_bucket(wki_slots_load(&array->buckets[0].next));
 	assert_non_null(second);
-	assert_ptr_equal(wki_word_entry(wki_slots_load(&second->slot[3])), &entry[7]);
+	assert_ptr_equal(wki_word_entry(wki_slots_load(&second->slot[3])), &entry[WKI_BUCKET_SLOTS]);
 	assert_int_equal(toys->memory.buckets, 2);
-	for (unsigned i = 0; i < 16; i++)
+	for (unsigned i = 0; i < COUNT; i++)
 		assert_ptr_equal(get(toys, entry[i].hash, i), &entry[i]);
 }
 
 static void test_no_memory_for_overflow_changes_nothing(void **state)
 {
 	struct toys *toys = *state;
-	struct wki_entry entry[8];
+	struct wki_entry entry[WKI_BUCKET_SLOTS + 1];
 	struct wki_array *array = array_new(toys, 0);
 
 	wki_slots_init(&toys->root, array);
-	for (unsigned i = 0; i < 8; i++)
+	for (unsigned i = 0; i <= WKI_BUCKET_SLOTS; i++)
 		entry[i] = (struct wki_entry){ .hash = hash_of(0, 0, 1), .key = i };
-	for (unsigned i = 0; i < 7; i++)
+	for (unsigned i = 0; i < WKI_BUCKET_SLOTS; i++)
 		assert_int_equal(store(toys, &entry[i]), WKI_STORED);
 	toys->memory.refuse = 1;
-	assert_int_equal(store(toys, &entry[7]), WKI_STORE_NO_MEMORY);
+	assert_int_equal(store(toys, &entry[WKI_BUCKET_SLOTS]), WKI_STORE_NO_MEMORY);
 	assert_int_equal(wki_slots_load(&array->buckets[0].next), 0);
-	assert_int_equal(store(toys, &entry[7]), WKI_STORED);
+	assert_int_equal(store(toys, &entry[WKI_BUCKET_SLOTS]), WKI_STORED);
 }
 
 /* Somebody stored between the find and the store: the second finds the slot taken, whoever it is. */
@@ -92,17 +118,17 @@ static void test_a_lost_race_is_told(void **state)
 static void test_a_lost_overflow_is_given_back(void **state)
 {
 	struct toys *toys = *state;
-	struct wki_entry entry[9];
+	struct wki_entry entry[WKI_BUCKET_SLOTS + 2];
 	struct wki_place place;
 
 	wki_slots_init(&toys->root, array_new(toys, 0));
-	for (unsigned i = 0; i < 9; i++)
+	for (unsigned i = 0; i < WKI_BUCKET_SLOTS + 2; i++)
 		entry[i] = (struct wki_entry){ .hash = hash_of(0, 2, 1), .key = i };
-	for (unsigned i = 0; i < 7; i++)
+	for (unsigned i = 0; i < WKI_BUCKET_SLOTS; i++)
 		assert_int_equal(store(toys, &entry[i]), WKI_STORED);
-	place = place_of(toys, entry[8].hash, 8);
-	assert_int_equal(store(toys, &entry[7]), WKI_STORED);
-	assert_int_equal(store_at(toys, &place, &entry[8]), WKI_STORE_AGAIN);
+	place = place_of(toys, entry[WKI_BUCKET_SLOTS + 1].hash, WKI_BUCKET_SLOTS + 1);
+	assert_int_equal(store(toys, &entry[WKI_BUCKET_SLOTS]), WKI_STORED);
+	assert_int_equal(store_at(toys, &place, &entry[WKI_BUCKET_SLOTS + 1]), WKI_STORE_AGAIN);
 	assert_int_equal(toys->memory.buckets, 1);
 }
 
@@ -110,7 +136,7 @@ static void test_a_lost_overflow_is_given_back(void **state)
 static void test_what_has_ended_is_replaced_in_place(void **state)
 {
 	struct toys *toys = *state;
-	struct wki_entry one = { .hash = hash_of(0, 6, 1), .key = 1 }, again = one, other = { .hash = one.hash, .key = 2 };
+	struct wki_entry one = { .hash = hash_of(0, 3, 1), .key = 1 }, again = one, other = { .hash = one.hash, .key = 2 };
 	struct wki_array *array = array_new(toys, 0);
 
 	wki_slots_init(&toys->root, array);
@@ -120,7 +146,7 @@ static void test_what_has_ended_is_replaced_in_place(void **state)
 	assert_null(get(toys, one.hash, 1));
 	assert_ptr_equal(get(toys, other.hash, 2), &other);
 	assert_int_equal(store(toys, &again), WKI_STORED);
-	assert_ptr_equal(wki_word_entry(wki_slots_load(&array->buckets[0].slot[6])), &again);
+	assert_ptr_equal(wki_word_entry(wki_slots_load(&array->buckets[0].slot[3])), &again);
 	assert_ptr_equal(get(toys, one.hash, 1), &again);
 }
 
@@ -128,7 +154,7 @@ static void test_what_has_ended_is_replaced_in_place(void **state)
 static void test_settled(void **state)
 {
 	struct toys *toys = *state;
-	struct wki_entry one = { .hash = hash_of(0, 6, 1), .key = 1 }, again = one;
+	struct wki_entry one = { .hash = hash_of(0, 3, 1), .key = 1 }, again = one;
 	struct wki_place place;
 
 	wki_slots_init(&toys->root, array_new(toys, 0));
@@ -149,7 +175,9 @@ static struct wki_entry *fill(struct toys *toys, unsigned bits, unsigned count)
 	for (unsigned i = 0; i < count << bits; i++) {
 		/* Two bits below the home's decide where a growing table puts it. */
 		entry[i] = (struct wki_entry){
-			.hash = hash_of((i % (1u << bits)) << (8 - bits) | (i * 37 & (0xffu >> bits)), i % 7, i % 3), .key = i
+			.hash = hash_of((i % (1u << bits)) << (8 - bits) | (i * 37 & (0xffu >> bits)),
+					(i >> bits) / 2 % WKI_BUCKET_SLOTS, i % 3), /* two in a row begin at one slot */
+			.key = i,
 		};
 		assert_int_equal(store(toys, &entry[i]), WKI_STORED);
 	}
@@ -195,7 +223,7 @@ static void migrate(struct toys *toys, unsigned from, unsigned to, unsigned coun
 
 static void test_grow(void **state)
 {
-	migrate(*state, 2, 3, 5);
+	migrate(*state, 2, 3, WKI_BUCKET_SLOTS);
 }
 
 static void test_grow_with_overflow(void **state)
@@ -205,7 +233,7 @@ static void test_grow_with_overflow(void **state)
 
 static void test_sweep(void **state)
 {
-	migrate(*state, 3, 3, 6);
+	migrate(*state, 3, 3, WKI_BUCKET_SLOTS);
 }
 
 static void test_sweep_with_overflow(void **state)
@@ -215,7 +243,7 @@ static void test_sweep_with_overflow(void **state)
 
 static void test_shrink(void **state)
 {
-	migrate(*state, 3, 2, 3);
+	migrate(*state, 3, 2, WKI_BUCKET_SLOTS / 2);
 }
 
 static void test_shrink_with_overflow(void **state)
@@ -261,7 +289,7 @@ static void test_a_late_mover_changes_nothing(void **state)
 static void test_authority_passes_in_order(void **state)
 {
 	struct toys *toys = *state;
-	struct wki_entry *entry = fill(toys, 2, 5);
+	struct wki_entry *entry = fill(toys, 2, 3);
 	struct wki_array *array = wki_slots_current(&toys->root), *next = array_new(toys, 3);
 
 	assert_true(wki_slots_start(array, next));
@@ -270,13 +298,13 @@ static void test_authority_passes_in_order(void **state)
 	wki_slots_advance(array, next);
 	assert_int_equal(wki_slots_frontier(array), 0);
 	assert_ptr_equal(wki_slots_route(&toys->root, hash_of(0x40, 0, 0)), array);
-	check_all(toys, entry, 20);
+	check_all(toys, entry, 4 * 3);
 	assert_true(wki_slots_move(array, next, 0, &ops, &toys->memory));
 	wki_slots_advance(array, next);
 	assert_int_equal(wki_slots_frontier(array), 3);
 	assert_ptr_equal(wki_slots_route(&toys->root, hash_of(0x80, 0, 0)), next);
 	assert_ptr_equal(wki_slots_route(&toys->root, hash_of(0xc0, 0, 0)), array);
-	check_all(toys, entry, 20);
+	check_all(toys, entry, 4 * 3);
 	free(entry);
 }
 
@@ -297,20 +325,20 @@ static void test_claims(void **state)
 static void test_pass(void **state)
 {
 	struct toys *toys = *state;
-	struct wki_entry *entry = fill(toys, 2, 5), extra = { .hash = hash_of(0x80, 0, 5), .key = 1000 };
+	struct wki_entry *entry = fill(toys, 2, 3), extra = { .hash = hash_of(0x80, 0, 5), .key = 1000 };
 	struct wki_array *array = wki_slots_current(&toys->root), *next = array_new(toys, 2);
 	struct wki_place place;
 
 	assert_true(wki_slots_start(array, next));
 	(void)wki_slots_freeze(&array->buckets[2].slot[0], &ops, &toys->memory);
-	for (unsigned i = 0; i < 7; i++)
+	for (unsigned i = 0; i < WKI_BUCKET_SLOTS; i++)
 		(void)wki_slots_freeze(&array->buckets[2].slot[i], &ops, &toys->memory);
 	place = place_of(toys, extra.hash, extra.key);
 	assert_int_equal(store_at(toys, &place, &extra), WKI_STORE_FROZEN);
 	assert_true(wki_slots_pass(array, extra.hash, &ops, &toys->memory));
 	assert_int_equal(wki_slots_frontier(array), 3);
 	assert_int_equal(store(toys, &extra), WKI_STORED);
-	check_all(toys, entry, 20);
+	check_all(toys, entry, 4 * 3);
 	free(entry);
 }
 
@@ -334,18 +362,18 @@ static bool between_is_kept(const struct wki_entry *entry)
 static void test_a_freeze_that_loses_looks_again(void **state)
 {
 	struct toys *toys = *state;
-	struct wki_entry old = { .hash = hash_of(0, 4, 1), .key = 1 }, new = old;
+	struct wki_entry old = { .hash = hash_of(0, 3, 1), .key = 1 }, new = old;
 	struct wki_array *array = array_new(toys, 0), *next = array_new(toys, 0);
 	struct wki_slots_ops racing = ops;
 
 	racing.is_kept = between_is_kept;
 	wki_slots_init(&toys->root, array);
 	assert_int_equal(store(toys, &old), WKI_STORED);
-	between.slot = &array->buckets[0].slot[4];
+	between.slot = &array->buckets[0].slot[3];
 	between.entry = &new;
 	assert_true(wki_slots_start(array, next));
 	assert_true(wki_slots_help(array, next, &racing, &toys->memory));
-	assert_ptr_equal(wki_word_entry(wki_slots_load(&next->buckets[0].slot[4])), &new);
+	assert_ptr_equal(wki_word_entry(wki_slots_load(&next->buckets[0].slot[3])), &new);
 	assert_ptr_equal(get(toys, new.hash, 1), &new);
 	assert_int_equal(new.dropped, 0);
 }
@@ -354,11 +382,11 @@ static void test_a_freeze_that_loses_looks_again(void **state)
 static void test_nothing_is_appended_to_what_is_frozen(void **state)
 {
 	struct toys *toys = *state;
-	struct wki_entry *entry = fill(toys, 0, 7), extra = { .hash = hash_of(0, 0, 5), .key = 1000 };
+	struct wki_entry *entry = fill(toys, 0, WKI_BUCKET_SLOTS), extra = { .hash = hash_of(0, 0, 5), .key = 1000 };
 	struct wki_array *array = wki_slots_current(&toys->root);
 	struct wki_place place;
 
-	for (unsigned i = 0; i < 7; i++)
+	for (unsigned i = 0; i < WKI_BUCKET_SLOTS; i++)
 		entry[i].dead = false;
 	assert_null(wki_slots_freeze_next(&array->buckets[0]));
 	place = place_of(toys, extra.hash, extra.key);
@@ -387,7 +415,7 @@ static void test_no_memory_for_a_move(void **state)
 		check_all(toys, entry, 80);
 	}
 	toys->memory.refuse = 0;
-	assert_true(failures >= 7); /* 53 live entries in one bucket's chain */
+	assert_true(failures >= 52 / (int)WKI_BUCKET_SLOTS); /* 53 live entries in one bucket's chain */
 	assert_int_equal(wki_slots_frontier(array), 1);
 	check_all(toys, entry, 80);
 	free(entry);
@@ -397,6 +425,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_words),
+		TOY_TEST(test_the_first_look_finds_the_first_slot_with_the_tag),
 		TOY_TEST(test_first_free_place_of_the_probe_order),
 		TOY_TEST(test_overflow_begins_at_the_start),
 		TOY_TEST(test_no_memory_for_overflow_changes_nothing),

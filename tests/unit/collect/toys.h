@@ -136,7 +136,7 @@ static inline int toys_teardown(void **state)
 /* A hash with its home in the top bits, its start and its tag where they are looked for. */
 static inline uint64_t hash_of(unsigned home_byte, unsigned start, unsigned tag)
 {
-	uint64_t middle = (start * 256 + 255) / 7;
+	uint64_t middle = (start * 256 + WKI_BUCKET_SLOTS - 1) / WKI_BUCKET_SLOTS;
 
 	assert_int_equal(wki_hash_start(middle << 16), start);
 	return (uint64_t)home_byte << 56 | middle << 16 | tag;
