@@ -4,7 +4,7 @@
  * Promise 12: each thread goes on wherever the other stops. Promise 16: lengths are counted before a call returns.
  *
  * Buckets of two slots: two movers of one unit have a number of histories that is exponential
- * in its words. slots_wide_explore.c has the library's own seven, slots_three_explore.c three
+ * in its words. slots_wide_explore.c has the library's own four, slots_three_explore.c three
  * threads.
  */
 #define WKI_BUCKET_SLOTS 2u
