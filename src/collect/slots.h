@@ -27,10 +27,10 @@
  *	NEXT           0 none, or the overflow bucket; then FROZEN (none, for ever) and, in the first bucket
  *	               of a unit only, MOVED: everything of the unit is in the next array.
  *
- *	HINT           part of an address that whoever finds the entry will want next, to be asked for while the
+ *	HINT           32 bits of an address that whoever finds the entry will want next, to be asked for while the
  *	               entry itself is on its way; the rest is taken from the entry's own address. It may be wrong, or
- *	               of an entry that was there before: it is prefetched, which cannot fault, and never followed. Home
- *	               buckets only.
+ *	               of an entry that was there before: it is prefetched, which cannot fault, and never followed. Only
+ *	               the first look at a home bucket uses it.
  *
  * A key's PROBE ORDER: the slots of its home bucket, cyclic from start(hash), then those of the
  * overflow bucket in the same way, and so on.

@@ -5,7 +5,7 @@
  *
  *	grow    k+1  live > 5/2 * 2^k
  *	shrink  k-1  live < 1/4 * 2^k, down to what was asked for at first
- *	sweep   k    spilled > max(2^k / 2, 8): the same size, but without the overflow buckets that are not needed any more
+ *	sweep   k    spilled > max(2^k, 8): the same size, but without the overflow buckets that are not needed any more
  *
  * live     entries whose state is LIVE; whoever makes one LIVE or ends that counts. A sum over stripes, which may be
  *          off (even below 0) by what is in progress.

@@ -1,10 +1,10 @@
 /*
  * collect/value_many.c - get_many, peek_many: the cache misses of many lookups at once
  *
- * A lookup in a large dictionary waits for three lines, one after the other: the bucket, the
- * entry, the control block. Here each line is asked for in one pass over many keys and used in
- * the next, so the waits overlap. The first passes only ask: what they see is forgotten, and the
- * last pass is the ordinary lookup, with everything in reach.
+ * A lookup in a large dictionary waits for the bucket's line, then for the entry's and the control block's: these two
+ * together where it is led by a hint (slots.h), one after the other where it is not. Here each line is asked for in one
+ * pass over many keys and used in the next, so the waits of all keys overlap, and hints are not needed. The first passes
+ * only ask: what they see is forgotten, and the last pass is the ordinary lookup, with everything in reach.
  *
  * Layer: collect.
  */

@@ -82,7 +82,7 @@ void wk_weak_set_clear(wk_weak_set *set)
 
 /* Going through all. */
 
-#define SET_MET 64u /* members of one bucket that are remembered: a table grows at five */
+#define SET_MET 64u /* members of one bucket that are remembered: a table grows at five in two */
 
 struct set_visit {
 	bool (*visit)(void *object, void *context);
