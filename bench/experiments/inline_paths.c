@@ -32,12 +32,25 @@ void wki_stop_no_object(const void *payload)
 	abort();
 }
 
-_Thread_local const void *wki_reader_known;
+static unsigned long nobody;
+_Thread_local unsigned long *wki_reader_known = &nobody;
 
 void wki_reader_introduce(void)
 {
 	(void)wki_read_ongoing();
-	wki_reader_known = URCU_TLS(urcu_bp_reader);
+	if (urcu_bp_has_sys_membarrier)
+		wki_reader_known = (unsigned long *)(void *)URCU_TLS(urcu_bp_reader);
+}
+
+void wki_read_lock_slowly(void)
+{
+	wki_reader_introduce();
+	urcu_bp_read_lock();
+}
+
+void wki_read_unlock_slowly(void)
+{
+	urcu_bp_read_unlock();
 }
 
 static uint64_t exported_upgrade(void *state, struct worker *worker, size_t operations)
