@@ -26,6 +26,67 @@ static void test_sections_nest(void **state)
 	wki_synchronize();
 }
 
+/* Sections of the library's two kinds and the program's own, in one another: what is ongoing is what it was. */
+enum kind { ORDINARY, SHORTEST, PROGRAMS, KINDS };
+enum { DEEP = 3 };
+
+static void section_begin(enum kind kind, struct wki_section *section)
+{
+	if (kind == ORDINARY)
+		wki_read_lock();
+	else if (kind == SHORTEST)
+		*section = wki_section_begin();
+	else
+		urcu_bp_read_lock();
+}
+
+static void section_end(enum kind kind, struct wki_section section)
+{
+	if (kind == ORDINARY)
+		wki_read_unlock();
+	else if (kind == SHORTEST)
+		wki_section_end(section);
+	else
+		urcu_bp_read_unlock();
+}
+
+static void check_nested(const enum kind kinds[DEEP])
+{
+	struct wki_section sections[DEEP] = { { 0 } };
+	unsigned depth;
+
+	for (depth = 0; depth < DEEP; depth++) {
+		section_begin(kinds[depth], &sections[depth]);
+		assert_true(wki_read_ongoing());
+		section_end(kinds[depth], sections[depth]);
+		assert_int_equal(wki_read_ongoing(), depth > 0);
+		section_begin(kinds[depth], &sections[depth]);
+	}
+	while (depth-- > 0) {
+		assert_true(wki_read_ongoing());
+		section_end(kinds[depth], sections[depth]);
+	}
+	assert_false(wki_read_ongoing());
+}
+
+static bool make_known(void)
+{
+	wki_read_lock();
+	wki_read_unlock();
+	return wki_read_is_known();
+}
+
+static void test_sections_of_all_kinds_nest(void **state)
+{
+	(void)state;
+	if (!make_known())
+		skip(); /* no membarrier */
+	for (unsigned i = 0; i < KINDS * KINDS * KINDS; i++) {
+		check_nested((enum kind[DEEP]){ i % KINDS, i / KINDS % KINDS, i / KINDS / KINDS });
+		wki_synchronize(); /* nothing is left open */
+	}
+}
+
 /* A section is its thread's own. */
 static void note_ongoing(void *ongoing)
 {
@@ -131,11 +192,9 @@ static void hold_a_section(void *unused)
 static void test_nobody_inside(void **state)
 {
 	(void)state;
-	wki_read_lock();
-	wki_read_unlock();
-	assert_true(wki_reader_is_known());
-	if (!wki_readers_wait())
+	if (!make_known())
 		skip(); /* no membarrier */
+	assert_true(wki_readers_wait());
 }
 
 static void *hold_main(void *unused)
@@ -149,6 +208,26 @@ static void *hold_of_its_own(void *unused)
 {
 	urcu_bp_read_lock();
 	atomic_store(&held.inside, wki_read_join());
+	while (!atomic_load(&held.leave))
+		sched_yield();
+	atomic_store(&held.over, true);
+	urcu_bp_read_unlock();
+	return unused;
+}
+
+/* The same where sections of the library's have begun and ended in it. */
+static void *hold_behind_others(void *unused)
+{
+	struct wki_section section;
+
+	urcu_bp_read_lock();
+	wki_read_lock();
+	wki_read_unlock();
+	if (wki_read_is_known()) {
+		section = wki_section_begin();
+		wki_section_end(section);
+	}
+	atomic_store(&held.inside, true);
 	while (!atomic_load(&held.leave))
 		sched_yield();
 	atomic_store(&held.over, true);
@@ -178,12 +257,13 @@ static void *leave_main(void *unused)
 
 static void test_an_open_section_is_waited_for(void **state)
 {
+	static void *(*const hold[])(void *unused) = { hold_main, hold_of_its_own, hold_behind_others };
 	pthread_t holder, other;
 	unsigned i;
 
 	(void)state;
-	for (i = 0; i < 200; i++) {
-		holder = hold_begin(i % 2 == 0 ? hold_main : hold_of_its_own);
+	for (i = 0; i < 300; i++) {
+		holder = hold_begin(hold[i % 3]);
 		assert_int_equal(pthread_create(&other, NULL, leave_main, NULL), 0);
 		wki_synchronize();
 		assert_true(atomic_load(&held.over));
@@ -240,6 +320,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sections_nest),
+		cmocka_unit_test(test_sections_of_all_kinds_nest),
 		cmocka_unit_test(test_section_belongs_to_its_thread),
 		cmocka_unit_test(test_grace_period_waits_for_sections),
 		cmocka_unit_test(test_nobody_inside),
