@@ -235,6 +235,9 @@ static void *hold_behind_others(void *unused)
 	return unused;
 }
 
+enum { HOLDS = 3 };
+static void *(*const holds[HOLDS])(void *unused) = { hold_main, hold_of_its_own, hold_behind_others };
+
 static pthread_t hold_begin(void *(*hold)(void *unused))
 {
 	pthread_t thread;
@@ -257,13 +260,12 @@ static void *leave_main(void *unused)
 
 static void test_an_open_section_is_waited_for(void **state)
 {
-	static void *(*const hold[])(void *unused) = { hold_main, hold_of_its_own, hold_behind_others };
 	pthread_t holder, other;
 	unsigned i;
 
 	(void)state;
 	for (i = 0; i < 300; i++) {
-		holder = hold_begin(hold[i % 3]);
+		holder = hold_begin(holds[i % HOLDS]);
 		assert_int_equal(pthread_create(&other, NULL, leave_main, NULL), 0);
 		wki_synchronize();
 		assert_true(atomic_load(&held.over));
@@ -280,6 +282,55 @@ static void test_a_long_section_is_left_to_liburcu(void **state)
 	assert_false(wki_readers_wait());
 	atomic_store(&held.leave, true);
 	pthread_join(holder, NULL);
+}
+
+/*
+ * Who has just come is looked at as well. liburcu gives a thread the place of one that has ended, and that has been introduced:
+ * so there is company, in all the places that there have been.
+ */
+enum { COMPANY = 20 };
+static pthread_barrier_t company_is_there, company_leaves;
+
+static void *keep_company(void *unused)
+{
+	urcu_bp_read_lock(); /* it has a place, and that is all */
+	urcu_bp_read_unlock();
+	pthread_barrier_wait(&company_is_there);
+	pthread_barrier_wait(&company_leaves);
+	return unused;
+}
+
+static void check_a_new_place(void *(*hold)(void *unused), unsigned count)
+{
+	pthread_t company[COMPANY + HOLDS], holder;
+	unsigned i;
+
+	assert_int_equal(pthread_barrier_init(&company_is_there, NULL, count + 1), 0);
+	assert_int_equal(pthread_barrier_init(&company_leaves, NULL, count + 1), 0);
+	for (i = 0; i < count; i++)
+		assert_int_equal(pthread_create(&company[i], NULL, keep_company, NULL), 0);
+	pthread_barrier_wait(&company_is_there);
+	holder = hold_begin(hold);
+	assert_false(wki_readers_wait());
+	atomic_store(&held.leave, true);
+	pthread_join(holder, NULL);
+	assert_true(wki_readers_wait());
+	pthread_barrier_wait(&company_leaves);
+	for (i = 0; i < count; i++)
+		pthread_join(company[i], NULL);
+	pthread_barrier_destroy(&company_is_there);
+	pthread_barrier_destroy(&company_leaves);
+}
+
+static void test_a_new_place_is_looked_at(void **state)
+{
+	unsigned i;
+
+	(void)state;
+	if (!make_known())
+		skip(); /* no membarrier */
+	for (i = 0; i < HOLDS; i++)
+		check_a_new_place(holds[i], COMPANY + i);
 }
 
 /* A section of one that comes when there is no room for it any more: from then on liburcu waits. */
@@ -326,6 +377,7 @@ int main(void)
 		cmocka_unit_test(test_nobody_inside),
 		cmocka_unit_test(test_an_open_section_is_waited_for),
 		cmocka_unit_test(test_a_long_section_is_left_to_liburcu),
+		cmocka_unit_test(test_a_new_place_is_looked_at),
 		cmocka_unit_test(test_more_threads_than_places), /* the last one: it does not pass */
 	};
 
