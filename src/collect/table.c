@@ -20,8 +20,10 @@
 
 #define TABLE_FULL 5u          /* live entries in two buckets, from which on it grows */
 #define TABLE_FLOOR 4u         /* smaller tables are not worth shrinking or sweeping */
-#define TABLE_STRIPED 7u       /* tables of 2^7 buckets and more have striped counters */
-#define TABLE_STRIPES_MAX 8u
+#define TABLE_SMALL 7u         /* in tables of less than 2^7 buckets every insert looks whether they are too small */
+#define TABLE_STRIPED 16u      /* buckets for each stripe that a table has */
+#define TABLE_STRIPES_MAX 64u
+#define TABLE_STRIPES_A_PROCESSOR 4u /* records are more than threads that run: ours, and of threads that wait */
 #define TABLE_QUOTA 2u         /* units that an insert moves */
 #define TABLE_STRIDE 128u      /* units that the runner moves at a time */
 #define TABLE_AT_ONCE 5u       /* tables of up to 2^5 buckets are moved as a whole by whoever begins it */
@@ -46,8 +48,8 @@ static unsigned stripes_wanted(void)
 	if (wanted != 0)
 		return wanted;
 	processors = sysconf(_SC_NPROCESSORS_ONLN);
-	for (wanted = 1; wanted < TABLE_STRIPES_MAX && (long)wanted < processors; wanted *= 2)
-		;
+	for (wanted = TABLE_STRIPES_A_PROCESSOR; wanted < TABLE_STRIPES_MAX && processors > 1; processors /= 2)
+		wanted *= 2;
 	/* TBL-7 relaxed; pairs: none; weaker: not possible; check: as TBL-6 */
 	atomic_store_relaxed(&known, wanted);
 	return wanted;
@@ -58,18 +60,18 @@ static size_t stripes_size(unsigned count)
 	return sizeof(struct wki_stripes) + count * sizeof(struct wki_stripe);
 }
 
-/* A larger table spreads its counters. Without memory it goes on without. */
-static void table_add_stripes(struct wki_table *table)
+/* A table of 2^bits buckets has stripes if it is large enough. Without memory it goes on without. */
+static void table_add_stripes(struct wki_table *table, unsigned bits)
 {
-	unsigned count = stripes_wanted();
+	const unsigned count = stripes_wanted();
 	struct wki_stripes *none = NULL, *stripes;
 
-	if (count == 1 || table_stripes(table) != NULL)
+	if ((size_t)TABLE_STRIPED * count > (size_t)1 << bits || table_stripes(table) != NULL)
 		return;
 	stripes = wki_allocate_zeroed(table->allocator, stripes_size(count), 64);
 	if (stripes == NULL)
 		return;
-	stripes->mask = count - 1;
+	stripes->count = count;
 	/* TBL-2 release; pairs: TBL-1, TBL-5; weaker: as TBL-1; check: unit/collect/table_test under TSan */
 	if (!atomic_cas_release(&table->stripes, &none, stripes))
 		wki_free(table->allocator, stripes, stripes_size(count), 64);
@@ -87,7 +89,7 @@ static int64_t table_live(const struct wki_table *table)
 	uint64_t live = stripe_live(&table->own);
 	unsigned i;
 
-	for (i = 0; stripes != NULL && i <= stripes->mask; i++)
+	for (i = 0; stripes != NULL && i < stripes->count; i++)
 		live += stripe_live(&stripes->stripe[i]);
 	return (int64_t)live;
 }
@@ -319,8 +321,7 @@ bool wki_table_start(struct wki_table *table)
 	wki_read_unlock();
 	if (bits == TABLE_NOT_DUE)
 		return true;
-	if (bits >= TABLE_STRIPED)
-		table_add_stripes(table);
+	table_add_stripes(table, bits);
 	next = wki_array_new(table->allocator, bits);
 	if (next == NULL)
 		return false;
@@ -371,7 +372,7 @@ enum wki_stored wki_table_store_rcu(struct wki_table *table, const struct wki_pl
 		return stored;
 	if (displaced != NULL)
 		wki_entry_drop(displaced);
-	*look = wki_array_bits(place->array) < TABLE_STRIPED || place->word == &place->bucket->next ||
+	*look = wki_array_bits(place->array) < TABLE_SMALL || place->word == &place->bucket->next ||
 		place->bucket != &place->array->buckets[wki_hash_home(hash, place->array->shift)];
 	return stored;
 }
@@ -462,8 +463,7 @@ int wki_table_init(struct wki_table *table, struct wki_control *owner, const wk_
 	array = wki_array_new(allocator, bits);
 	if (array == NULL)
 		return WK_ENOMEM;
-	if (bits >= TABLE_STRIPED)
-		table_add_stripes(table);
+	table_add_stripes(table, bits);
 	wki_slots_init(&table->root, array);
 	return WK_OK;
 }
@@ -494,5 +494,5 @@ void wki_table_destroy(struct wki_table *table)
 		wki_array_reclaim(array);
 	}
 	if (stripes != NULL)
-		wki_free(table->allocator, stripes, stripes_size(stripes->mask + 1), 64);
+		wki_free(table->allocator, stripes, stripes_size(stripes->count), 64);
 }

@@ -62,7 +62,7 @@ enum wki_thread_use { WKI_THREAD_FREE, WKI_THREAD_PROGRAM, WKI_THREAD_RECLAIMER 
 struct wki_thread {
 	struct wki_thread *next; /* constant once the record is on the list */
 	wki_atomic_u32 use;      /* enum wki_thread_use; written by the thread and by who takes it over, read by anybody */
-	uint32_t index;          /* constant; which stripe of a striped counter */
+	uint32_t index;          /* constant; how many records there were before this one */
 	uint32_t debt;           /* objects made since the last look at the backlog */
 	wki_atomic_u64 noted_objects, noted_bytes; /* gathered for the backlog; written by the thread, read by anybody */
 	struct wki_intent intent;
@@ -109,12 +109,12 @@ static inline enum wki_thread_use wki_thread_use(const struct wki_thread *thread
 	return (enum wki_thread_use)atomic_load_relaxed((wki_atomic_u32 *)(uintptr_t)&thread->use);
 }
 
-/* wki_thread_stripe - a small number that spreads threads over striped counters */
-static inline unsigned wki_thread_stripe(void)
+/* wki_thread_index - a small number that no other thread has now; who takes the record over has it, and sees what was written under it */
+static inline unsigned wki_thread_index(void)
 {
 	const struct wki_thread *thread = wki_thread_current;
 
-	return thread != NULL ? thread->index : 0;
+	return thread != NULL ? thread->index : UINT32_MAX;
 }
 
 /* Callbacks around what the thread is doing. Not in the record: a release runs prompt destructors, and makes none. */

@@ -69,7 +69,7 @@ static void meet(void *unused, unsigned index)
 {
 	(void)unused;
 	meeting.records[index] = wki_thread_self();
-	meeting.stripes[index] = wki_thread_stripe();
+	meeting.stripes[index] = wki_thread_index();
 	gate_pass(&meeting.gate);
 }
 
