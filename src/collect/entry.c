@@ -229,9 +229,12 @@ void wki_entry_drop(struct wki_entry *entry)
 
 bool wki_entry_hold(struct wki_entry *entry)
 {
-	/* ENT-5 relaxed; pairs: none; weaker: not possible; check: api/value_dict_test */
-	uint32_t holds = atomic_load_relaxed(&entry->watch.holds);
+	uint32_t holds;
 
+	if (wki_entry_role(entry) != WKI_ENTRY_FLIGHT && !wki_watch_share(&entry->watch))
+		return false;
+	/* ENT-5 relaxed; pairs: none; weaker: not possible; check: api/value_dict_test */
+	holds = atomic_load_relaxed(&entry->watch.holds);
 	while (holds != 0) {
 		/* ENT-6 relaxed; pairs: none; weaker: not possible; check: api/value_dict_test (the section keeps it until there is a hold) */
 		if (atomic_cas_relaxed(&entry->watch.holds, &holds, holds + 1))
@@ -382,17 +385,17 @@ static struct wki_entry *entry_of_watch(struct wki_watch *watch)
 void wki_entry_fired(struct wki_watch *watch)
 {
 	struct wki_entry *entry = entry_of_watch(watch);
-
-	uint32_t holds = wki_table_lost_rcu(entry->table, entry) ? 2 : 1;
+	const uint32_t holds = wki_table_lost_rcu(entry->table, entry) ? 2 : 1; /* the list's, and the slot's */
 
 	if (wki_entry_has_held(entry)) {
-		if (holds == 2)
-			wki_entry_drop(entry);
-		wki_held_key_died_rcu(entry);
+		wki_held_key_died_rcu(entry, holds);
 		return;
 	}
 	wki_entry_tell(entry, WK_CAUSE_DIED);
-	wki_entry_drop_many(entry, holds);
+	if (holds == 2 && (entry->watch.detail & WKI_ENTRY_HEARD) == 0 && !wki_watch_is_shared(watch))
+		wki_entry_forget(entry); /* there never were any others */
+	else
+		wki_entry_drop_many(entry, holds);
 }
 
 void wki_entry_orphaned(struct wki_watch *watch)

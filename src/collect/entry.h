@@ -126,7 +126,7 @@ void wki_entry_drop(struct wki_entry *entry);
 void wki_entry_drop_many(struct wki_entry *entry, uint32_t many);
 /* wki_entry_forget - of an entry that nobody holds, but others may be looking at: a grace period first */
 void wki_entry_forget(struct wki_entry *entry);
-/* wki_entry_hold - one hold more, by somebody in a read section; false: there is none left to add to */
+/* wki_entry_hold - one hold more, by somebody in a read section; false: it has ended, or there is none left to add to */
 bool wki_entry_hold(struct wki_entry *entry);
 
 /* wki_entry_tell - the caller has won the entry's end: its listener is called, on the runner. The table is not to be asked for any more. */

@@ -330,19 +330,21 @@ void wki_held_bury_rcu(const struct wk_value_dict *dict, struct wki_entry *entry
 	(void)wki_held_drop_rcu(dict, seen); /* weak: nothing is left to be released */
 }
 
-void wki_held_key_died_rcu(struct wki_entry *entry)
+void wki_held_key_died_rcu(struct wki_entry *entry, uint32_t holds)
 {
 	const wk_value_dict *dict = wki_values_of_table(entry->table);
 	uintptr_t word;
 
 	if (dict->hold == WK_HOLD_STRONG) {
-		wki_runner_now(wki_tag(&entry->link, WKI_KIND_ENTRY)); /* the hold goes with it */
+		if (holds > 1)
+			wki_entry_drop_many(entry, holds - 1);
+		wki_runner_now(wki_tag(&entry->link, WKI_KIND_ENTRY)); /* the last one goes with it */
 		return;
 	}
 	word = held_take(entry);
 	if (word != 0)
 		(void)wki_held_drop_rcu(dict, word);
-	wki_entry_drop(entry);
+	wki_entry_drop_many(entry, holds);
 }
 
 void wki_held_settle(struct wki_entry *entry)

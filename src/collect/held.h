@@ -88,7 +88,7 @@ void wki_held_taken_rcu(struct wki_table *table, struct wki_entry *entry);
 void wki_held_bury_rcu(const struct wk_value_dict *dict, struct wki_entry *entry, uintptr_t seen);
 
 /* Called by entries: the key died, and the watch list's hold is ours now; and later on the runner. */
-void wki_held_key_died_rcu(struct wki_entry *entry);
+void wki_held_key_died_rcu(struct wki_entry *entry, uint32_t holds);
 void wki_held_settle(struct wki_entry *entry);
 
 /* wki_held_forked - in the child of a fork: a weak value that a lost thread had stored in a live entry is watched */

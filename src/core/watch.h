@@ -33,9 +33,15 @@
 
 enum wki_watch_state { WKI_WATCH_LIVE, WKI_WATCH_REMOVED, WKI_WATCH_FIRED, WKI_WATCH_RETIRED };
 
+/*
+ * Beside the state, sticky: somebody has taken a hold on the embedder while it was LIVE, or is about to. Who ends a
+ * watch without it knows that there are no holds but those it began with.
+ */
+#define WKI_WATCH_SHARED 0x80u
+
 struct wki_watch {
 	WKI_ATOMIC_POINTER(struct wki_watch) next; /* pusher before the push; then only the pruner */
-	wki_atomic_u8 state;                       /* enum wki_watch_state */
+	wki_atomic_u8 state;                       /* enum wki_watch_state; SHARED */
 	uint8_t kind;                              /* who it is: core/control.h; constant */
 	uint8_t detail;                            /* the embedder's, constant */
 	uint8_t note;                              /* the embedder's, by whoever has won the state */
@@ -73,14 +79,14 @@ static inline void wki_watch_push(wki_watch_head *head, struct wki_watch *watch)
 	do {
 		/* WCH-5 relaxed; pairs: none; weaker: not possible; check: explore/watch (published by WCH-4) */
 		atomic_store_relaxed(&watch->next, first);
-		/* WCH-4 release; pairs: WCH-9, WCH-12, WCH-18; weaker: a walker could meet a half-made watch; check: explore/watch, model/watch */
+		/* WCH-4 release; pairs: WCH-12, WCH-18; weaker: a walker could meet a half-made watch; check: explore/watch, model/watch */
 	} while (!atomic_cas_release(head, &first, watch));
 }
 
 /* wki_watch_first - where a walk of the list begins */
 static inline struct wki_watch *wki_watch_first(const wki_watch_head *head)
 {
-	/* WCH-18 acquire; pairs: WCH-4, WCH-20; weaker: a walker could meet a half-made watch; check: explore/cancel */
+	/* WCH-18 acquire; pairs: WCH-4, WCH-13, WCH-20; weaker: a walker could meet a half-made watch; check: explore/cancel */
 	return atomic_load_acquire((wki_watch_head *)(uintptr_t)head);
 }
 
@@ -95,23 +101,41 @@ static inline bool wki_watch_try_push(wki_watch_head *head, struct wki_watch **f
 {
 	/* WCH-19 relaxed; pairs: none; weaker: not possible; check: explore/cancel (published by WCH-20) */
 	atomic_store_relaxed(&watch->next, *first);
-	/* WCH-20 acq_rel; pairs: WCH-4, WCH-9, WCH-12, WCH-18, WCH-20; weaker: a walker, or the caller in what is new, could meet a half-made watch; check: explore/cancel */
+	/* WCH-20 acq_rel; pairs: WCH-4, WCH-12, WCH-18, WCH-20; weaker: a walker, or the caller in what is new, could meet a half-made watch; check: explore/cancel */
 	return atomic_cas_acq_rel(head, first, watch);
 }
 
 static inline enum wki_watch_state wki_watch_state(const struct wki_watch *watch)
 {
 	/* WCH-6 acquire; pairs: WCH-7; weaker: who finds it no longer live could act on what was before; check: explore/slots, model/slots_dead */
-	return (enum wki_watch_state)atomic_load_acquire((wki_atomic_u8 *)(uintptr_t)&watch->state);
+	return (enum wki_watch_state)(atomic_load_acquire((wki_atomic_u8 *)(uintptr_t)&watch->state) & ~WKI_WATCH_SHARED);
 }
 
 /* wki_watch_move - from one state to another; true: the caller made the change and owns what follows from it */
 static inline bool wki_watch_move(struct wki_watch *watch, enum wki_watch_state from, enum wki_watch_state to)
 {
-	uint8_t expected = (uint8_t)from;
+	uint8_t seen = (uint8_t)from;
 
-	/* WCH-7 acq_rel; pairs: WCH-6, WCH-7; weaker: the loser could act before what the winner did first; check: explore/watch, model/watch */
-	return atomic_cas_acq_rel(&watch->state, &expected, (uint8_t)to);
+	do {
+		/* WCH-7 acq_rel; pairs: WCH-6, WCH-7, WCH-23; weaker: the loser could act before what the winner did first; check: explore/watch, model/watch */
+		if (atomic_cas_acq_rel(&watch->state, &seen, (uint8_t)(to | (seen & WKI_WATCH_SHARED))))
+			return true;
+	} while ((seen & ~WKI_WATCH_SHARED) == from);
+	return false;
+}
+
+/* wki_watch_share - by somebody in a section, before he takes a hold; false: it is not LIVE, and he takes none */
+static inline bool wki_watch_share(struct wki_watch *watch)
+{
+	/* WCH-23 acquire; pairs: WCH-7; weaker: as WCH-6; check: explore/cursor */
+	return (atomic_fetch_or_acquire(&watch->state, WKI_WATCH_SHARED) & ~WKI_WATCH_SHARED) == WKI_WATCH_LIVE;
+}
+
+/* wki_watch_is_shared - by who has ended it; no: for good */
+static inline bool wki_watch_is_shared(const struct wki_watch *watch)
+{
+	/* WCH-24 relaxed; pairs: none; weaker: not possible; check: explore/cursor (WCH-7 has read it) */
+	return (atomic_load_relaxed((wki_atomic_u8 *)(uintptr_t)&watch->state) & WKI_WATCH_SHARED) != 0;
 }
 
 /* wki_watch_drop_holds - of the caller's; true: they were the last ones, he retires the embedder */
@@ -129,14 +153,18 @@ static inline bool wki_watch_drop_hold(struct wki_watch *watch)
 /*
  * wki_watch_take - the end of life takes the whole list, newest first; nobody finds a watch there afterwards
  *
- * Nobody pushes any more, and who prunes only takes out: a list that is empty stays so.
+ * Nobody pushes any more, and who prunes only takes out: a list that is empty stays so. What a pruner takes out
+ * between the load and the store is walked all the same, and found RETIRED: the section keeps it.
  */
 static inline struct wki_watch *wki_watch_take(wki_watch_head *head)
 {
-	if (wki_watch_first(head) == NULL)
-		return NULL;
-	/* WCH-9 acq_rel; pairs: WCH-4, WCH-12, WCH-20; weaker: a walker could meet a half-made watch, or a later prune a retired one; check: explore/watch, model/watch */
-	return atomic_exchange_acq_rel(head, NULL);
+	struct wki_watch *first = wki_watch_first(head);
+
+	if (first != NULL) {
+		/* WCH-9 relaxed; pairs: none; weaker: not possible; check: explore/watch (a prune that misses it began before the death) */
+		atomic_store_relaxed(head, NULL);
+	}
+	return first;
 }
 
 /* wki_watch_next - of a watch met on a list that is walked */
@@ -198,7 +226,7 @@ static inline bool wki_watch_unlink(wki_watch_head *head, struct wki_watch *befo
 				    struct wki_watch *next)
 {
 	if (before == NULL) {
-		/* WCH-13 release; pairs: WCH-9, WCH-12; weaker: as WCH-14; check: explore/watch, model/watch */
+		/* WCH-13 release; pairs: WCH-12, WCH-18; weaker: as WCH-14; check: explore/watch, model/watch */
 		return atomic_cas_release(head, &watch, next);
 	}
 	/* WCH-14 release; pairs: WCH-10; weaker: a walker could meet a half-made watch; check: explore/watch */
@@ -212,7 +240,7 @@ static inline bool wki_watch_unlink_removed(wki_watch_head *head, uint32_t *kept
 	struct wki_watch *before = NULL, *watch, *next;
 	bool removed, all = true;
 
-	/* WCH-12 acquire; pairs: WCH-4, WCH-9, WCH-20; weaker: it could meet a half-made watch; check: explore/watch, model/watch */
+	/* WCH-12 acquire; pairs: WCH-4, WCH-13, WCH-20; weaker: it could meet a half-made watch; check: explore/watch, model/watch */
 	for (watch = atomic_load_acquire(head); watch != NULL; watch = next) {
 		next = wki_watch_next(watch);
 		removed = wki_watch_state(watch) == WKI_WATCH_REMOVED;
