@@ -60,7 +60,6 @@ static bool store_make(struct wki_store *store)
 	if (role == WKI_ENTRY_FLIGHT)
 		return true;
 	entry->control = store->control;
-	wki_control_borrow(store->control);
 	if (role == WKI_ENTRY_STRONG)
 		(void)wki_count_retain(&store->control->count, 1);
 	return true;
@@ -101,10 +100,24 @@ static const void *store_key(const struct wki_store *store)
 	return likely(store_is_plain(store)) ? (const void *)&key->key.number : key;
 }
 
-static struct wki_place store_find_rcu(const struct wki_store *store)
+/* A block from the thread's cache is at hand, and the place need not be found again. */
+static bool store_makes_at_once(const struct wki_store *store)
 {
-	if (!store->wants) /* else it is there, mostly, and nothing is written */
+	return store->dict->form.key_type == NULL && store->dict->form.allocator == NULL && wki_memory_is_pooled();
+}
+
+/*
+ * Nearly always the key is not there, and its bucket's line was written by another processor last: it is asked for, and
+ * the entry is made while it is on its way. Who wants what is there finds it, mostly, and writes nothing.
+ */
+static struct wki_place store_find_rcu(struct wki_store *store)
+{
+	if (!store->wants) {
 		wki_slots_ask(&store->dict->table.root, store->key->hash);
+		if (store->entry == NULL && store->held == 0 && store_role(store) == WKI_ENTRY_WEAK &&
+		    store_makes_at_once(store))
+			(void)store_make(store); /* no memory: it is tried again where it is needed */
+	}
 	return wki_table_find_room_rcu(&store->dict->table, store->key->hash, store_same(store), store_key(store));
 }
 
@@ -226,17 +239,13 @@ static int store_settle_rcu(struct wki_store *store, struct wki_entry *there, bo
 	return code;
 }
 
-/* A block from the thread's cache is at hand, and the place need not be found again. */
-static bool store_makes_at_once(const struct wki_store *store)
-{
-	return store->dict->form.key_type == NULL && store->dict->form.allocator == NULL && wki_memory_is_pooled();
-}
-
 /* Each attempt aims anew: the one before may have been to swap what another entry holds. */
 static enum wki_stored store_entry_rcu(struct wki_store *store, const struct wki_place *place, bool live)
 {
 	enum wki_stored stored;
 
+	if (store->control != NULL)
+		wki_control_borrow(store->control);
 	if (store->held != 0)
 		(void)wki_held_aim(store->dict, store->held, store->entry);
 	store_announce(store, store->entry, live ? wki_place_entry(place) : NULL);
