@@ -123,6 +123,13 @@ static struct wki_batch *limbo_place(struct wki_limbo *limbo, uint64_t ticket)
 	return NULL;
 }
 
+static void limbo_note_fresh(struct wki_limbo *limbo, size_t bytes, uint64_t ticket)
+{
+	if (limbo->fresh < LIMBO_HELP_BYTES / 2)
+		limbo->half = ticket;
+	limbo->fresh += bytes;
+}
+
 void wki_limbo_seal(struct wki_thread *thread)
 {
 	struct wki_limbo *limbo = &thread->limbo;
@@ -137,7 +144,7 @@ void wki_limbo_seal(struct wki_thread *thread)
 		;
 	wki_backlog_add(limbo->open.count, (int64_t)limbo->open.bytes);
 	limbo->waiting += limbo->open.bytes;
-	limbo->fresh += limbo->open.bytes;
+	limbo_note_fresh(limbo, limbo->open.bytes, ticket);
 	batch->ticket = ticket;
 	wki_lanes_splice(&batch->lanes, &limbo->open);
 	limbo_put(batch);
@@ -149,6 +156,11 @@ void wki_limbo_help(struct wki_limbo *limbo)
 {
 	if (likely(limbo->fresh < LIMBO_HELP_BYTES))
 		return;
+	if (wki_grace_done(limbo->half)) { /* another thread's grace period has served this one's older half, too */
+		limbo->fresh = LIMBO_HELP_BYTES / 2;
+		limbo->half = wki_grace_ticket();
+		return;
+	}
 	limbo->fresh = 0; /* also if it is in vain: somebody is stopped in a section, the grace thread's patience is for him */
 	wki_grace_help();
 }

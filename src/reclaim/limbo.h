@@ -35,7 +35,8 @@ struct wki_batch {
 
 struct wki_limbo {
 	struct wki_lanes open;
-	size_t fresh;   /* bytes sealed since the thread has helped */
+	size_t fresh;   /* bytes sealed for which nobody has run a grace period, as far as the thread has looked */
+	uint64_t half;  /* the ticket of the seal that made them half as much as is too much */
 	size_t waiting; /* about how many bytes this thread has sealed and not seen come back */
 	bool busy;      /* reclaiming: what is retired meanwhile only joins `open` */
 	struct wki_batch sealed[WKI_LIMBO_PLACES];
