@@ -27,10 +27,9 @@
  *	NEXT           0 none, or the overflow bucket; then FROZEN (none, for ever) and, in the first bucket
  *	               of a unit only, MOVED: everything of the unit is in the next array.
  *
- *	HINT           32 bits of an address that whoever finds the entry will want next, to be asked for while the
- *	               entry itself is on its way; the rest is taken from the entry's own address. It may be wrong, or
- *	               of an entry that was there before: it is prefetched, which cannot fault, and never followed. Only
- *	               the first look at a home bucket uses it.
+ *	HINT           how far from the entry that is which whoever finds it will want next, to be asked for while
+ *	               the entry itself is on its way. It may be wrong, or of an entry that was there before: it is
+ *	               prefetched, which cannot fault, and never followed. Only the first look at a home bucket uses it.
  *
  * A key's PROBE ORDER: the slots of its home bucket, cyclic from start(hash), then those of the
  * overflow bucket in the same way, and so on.
@@ -93,7 +92,7 @@
 #define WKI_BUCKET_SLOTS 4u /* an explorer makes buckets smaller */
 #endif
 
-#define WKI_HINT_SHIFT 4u /* a hint is bits 4 to 35 of an address: what is near an entry has the others from it */
+#define WKI_HINT_UNIT 16u /* a hint is how many of these lie between the entry and what is wanted: 2^31 in each direction */
 #define WKI_FROZEN UINT64_C(1)
 #define WKI_MOVED UINT64_C(2) /* in NEXT of a unit's first bucket */
 #define WKI_FREE UINT64_C(2) /* in a slot, and in every word that is LOST */
@@ -312,8 +311,8 @@ WKI_INLINE unsigned wki_bucket_glance(const struct wki_bucket *bucket, uint64_t 
 WKI_INLINE void wki_bucket_ask(const struct wki_bucket *bucket, unsigned slot, const struct wki_entry *entry, int writes)
 {
 	/* SLT-10 relaxed; pairs: none; weaker: not possible; check: by reading (only prefetched) */
-	const uint64_t hint = atomic_load_relaxed((wki_atomic_u32 *)(uintptr_t)&bucket->hint[slot]);
-	const void *wanted = (const void *)(((uintptr_t)entry >> (32 + WKI_HINT_SHIFT) << 32 | hint) << WKI_HINT_SHIFT);
+	const intptr_t hint = (int32_t)atomic_load_relaxed((wki_atomic_u32 *)(uintptr_t)&bucket->hint[slot]);
+	const void *wanted = (const void *)((uintptr_t)entry + (uintptr_t)hint * WKI_HINT_UNIT);
 
 	if (writes)
 		__builtin_prefetch(wanted, 1);
@@ -327,7 +326,7 @@ WKI_INLINE void wki_bucket_set_hint(struct wki_bucket *bucket, size_t slot, cons
 	if (ops->hint == NULL)
 		return;
 	/* SLT-11 relaxed; pairs: none; weaker: not possible; check: by reading (only prefetched) */
-	atomic_store_relaxed(&bucket->hint[slot], (uint32_t)(ops->hint(entry) >> WKI_HINT_SHIFT));
+	atomic_store_relaxed(&bucket->hint[slot], (uint32_t)((ops->hint(entry) - (uintptr_t)entry) / WKI_HINT_UNIT));
 }
 
 /*
