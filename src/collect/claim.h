@@ -171,14 +171,11 @@ WKI_INLINE struct wki_place wki_slots_choose(const struct wki_place *end, const 
 	struct wki_bucket *home = &end->array->buckets[wki_hash_home(hash, end->array->shift)];
 	struct wki_place place = *end;
 
-	place.claims = true;
-	if (room->word != NULL) {
-		place = *room;
-		place.claims = true;
-	} else if (end->word == &end->bucket->next && !wki_slots_find_ended(&place, home, ops)) {
-		place = *end;
-	}
-	return place;
+	if (room->word != NULL)
+		return *room;
+	if (end->word == &end->bucket->next && wki_slots_find_ended(&place, home, ops))
+		return place;
+	return *end;
 }
 
 /* The usual case of wki_slots_look_for_room: the key is not there, and there is room in the home bucket. */
@@ -217,8 +214,10 @@ WKI_INLINE struct wki_place wki_slots_look_for_room(struct wki_array *array, uin
 			return place;
 		if ((place.seen & ~WKI_FROZEN) == 0)
 			break;
-		if (place.seen == WKI_FREE && room.word == NULL)
+		if (place.seen == WKI_FREE && room.word == NULL) {
 			room = place;
+			room.claims = true;
+		}
 		frozen |= place.seen & WKI_FROZEN;
 	} while (wki_probe_step(&probe, hash));
 	if (probe.bucket == home)
@@ -353,12 +352,6 @@ WKI_INLINE void wki_slots_withdraw(const struct wki_array *array, uint64_t hash,
 			(void)wki_slots_learn(word, claim);
 		}
 	} while (wki_probe_step(&probe, hash));
-}
-
-WKI_INLINE bool wki_slots_is_entry(const struct wki_entry *entry, uint64_t hash, const void *wanted)
-{
-	(void)hash;
-	return entry == wanted;
 }
 
 /*

@@ -142,6 +142,13 @@ struct wki_slots_ops {
 /* Is it an entry of this key? Asked of entries whose tag fits, dead ones included. */
 typedef bool wki_same_key(const struct wki_entry *entry, uint64_t hash, const void *key);
 
+/* wki_slots_is_entry - a wki_same_key whose key is the entry itself: where is it? */
+static inline bool wki_slots_is_entry(const struct wki_entry *entry, uint64_t hash, const void *wanted)
+{
+	(void)hash;
+	return entry == wanted;
+}
+
 /* Where the probe for a key ended. */
 struct wki_place {
 	struct wki_array *array;

@@ -19,13 +19,6 @@ static void check_that(bool holds, const struct wki_table *table, const char *wh
 		wki_stop("broken invariant of the table at %p: %s", (const void *)table, what);
 }
 
-/* Is it this entry? For a probe that must end where the entry is. */
-static bool check_same(const struct wki_entry *entry, uint64_t hash, const void *wanted)
-{
-	(void)hash;
-	return entry == wanted;
-}
-
 /* One word of a bucket that has authority over it. */
 static void check_word(struct table_tally *tally, struct wki_array *array, size_t home, uint64_t word)
 {
@@ -39,7 +32,7 @@ static void check_word(struct table_tally *tally, struct wki_array *array, size_
 	hash = wki_entry_hash(entry, tally->table->seed);
 	check_that((word & ~WKI_FROZEN) == wki_word_of(entry, hash), tally->table, "the tag is of the entry's hash");
 	check_that(wki_hash_home(hash, array->shift) == home, tally->table, "the entry is at home");
-	place = wki_slots_find(array, hash, check_same, entry);
+	place = wki_slots_find(array, hash, wki_slots_is_entry, entry);
 	check_that(wki_place_entry(&place) == entry, tally->table, "(S1) no EMPTY slot before the entry's");
 	place = wki_slots_find(array, hash, wki_entry_same_entry, entry);
 	check_that(wki_place_entry(&place) == entry, tally->table, "(S2) one entry of a key");

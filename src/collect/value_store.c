@@ -389,16 +389,10 @@ void *wk_value_dict_get_or_insert(wk_value_dict *dict, wk_key key, void *object,
 
 /* After a fork, in the child: nobody else is there, and no grace period has ended since. */
 
-static bool store_same_entry(const struct wki_entry *entry, uint64_t hash, const void *wanted)
-{
-	(void)hash;
-	return entry == wanted;
-}
-
 static bool store_is_in_slot(struct wki_table *table, const struct wki_entry *entry)
 {
 	uint64_t hash = wki_entry_hash(entry, table->seed);
-	struct wki_place place = wki_slots_find(wki_slots_route(&table->root, hash), hash, store_same_entry, entry);
+	struct wki_place place = wki_slots_find(wki_slots_route(&table->root, hash), hash, wki_slots_is_entry, entry);
 
 	return wki_place_entry(&place) == entry;
 }

@@ -114,28 +114,36 @@ static void grace_publish(uint64_t number)
 	wki_runner_grace_over(number);
 }
 
-bool wki_grace_step(void)
+/* What was retired before waits for `synchronize`, if that comes to its end. */
+static void grace_run(bool (*synchronize)(void))
 {
-	uint64_t number, begun;
-
-	if (!grace_is_wanted() && grace_is_wanted_later() == 0)
-		return false;
 	/* GRC-3 acq_rel; pairs: GRC-2; weaker: as GRC-2; check: unit/reclaim/grace_test, model/grace */
-	number = atomic_fetch_add_acq_rel(&wki_grace.started, 1) + 1;
-	begun = wki_now();
+	const uint64_t number = atomic_fetch_add_acq_rel(&wki_grace.started, 1) + 1;
+
+	if (synchronize())
+		grace_publish(number);
+}
+
+static bool grace_synchronize(void)
+{
+	const uint64_t begun = wki_now();
+
 	wki_synchronize();
 	grace_note_wait(wki_now() - begun);
-	grace_publish(number);
+	return true;
+}
+
+bool wki_grace_step(void)
+{
+	if (!grace_is_wanted() && grace_is_wanted_later() == 0)
+		return false;
+	grace_run(grace_synchronize);
 	return true;
 }
 
 void wki_grace_help(void)
 {
-	/* GRC-22 acq_rel; pairs: GRC-2; weaker: as GRC-2; check: unit/reclaim/grace_test */
-	uint64_t number = atomic_fetch_add_acq_rel(&wki_grace.started, 1) + 1;
-
-	if (wki_try_synchronize())
-		grace_publish(number);
+	grace_run(wki_try_synchronize);
 }
 
 bool wki_grace_wait(uint64_t ticket, uint64_t deadline_ns)

@@ -19,6 +19,7 @@ enum walk_bug {
 	FORGETS_POSITION,  /* the bucket's keys below the position are met again */
 	TIES_BY_ENTRY,     /* of tied keys the entry's object is taken, whatever is stored by then */
 	TIES_TWICE,        /* a tied key that comes back in another slot is collected again */
+	HOLDS_UNSEEN,      /* who takes a hold does not say so to who ends the entry */
 };
 
 struct met {
@@ -51,13 +52,14 @@ static void *take_met(struct wki_entry *entry, void *context)
 
 /* Ties: each key is held by an entry of it, as in cursor.c. */
 
-static void *take_hold(struct wki_entry *entry, void *unused)
+static void *take_hold(struct wki_entry *entry, void *context)
 {
-	uint32_t holds = atomic_load_relaxed(&entry->watch.holds);
+	const struct met *met = context;
+	uint32_t holds;
 
-	(void)unused;
-	if (!state_is_live(entry))
+	if (!state_is_live(entry) || (met->bug != HOLDS_UNSEEN && !wki_watch_share(&entry->watch)))
 		return NULL;
+	holds = atomic_load_relaxed(&entry->watch.holds);
 	while (holds != 0) {
 		if (atomic_cas_relaxed(&entry->watch.holds, &holds, holds + 1))
 			return entry;
@@ -81,10 +83,10 @@ static void add_tie(struct met *met, struct wki_entry *held)
 static bool collect(struct wki_entry *entry, void *context)
 {
 	struct met *met = context;
-	struct wki_entry *held = take_hold(entry, NULL);
+	struct wki_entry *held = take_hold(entry, met);
 
 	if (held == NULL)
-		held = wki_slots_get(&table->root, entry->hash, same_entry, entry, take_hold, NULL);
+		held = wki_slots_get(&table->root, entry->hash, same_entry, entry, take_hold, met);
 	if (held != NULL)
 		add_tie(met, held);
 	return true;
@@ -168,6 +170,7 @@ static void step_rcu(struct wki_walk *walk, struct met *met)
 	case WALKS_WELL:
 	case TIES_BY_ENTRY:
 	case TIES_TWICE:
+	case HOLDS_UNSEEN:
 		(void)wki_walk_step(walk, &this, same_entry, take_met, met);
 		break;
 	case FORGETS_POSITION:
@@ -237,6 +240,8 @@ static const struct explore_scenario scenarios[] = {
 	{ .name = "two units", .thread = { { WALK(K(0) | K(3) | K(4), 0) }, { START(2), HELP(2) } }, WITH(.bits = 1, .contents = { HAS(0, 0), HAS(3, 2), HAS(4, 1) }), BOUNDED },
 	{ .name = "grow and shrink again", .thread = { { WALK(K(0) | K(4), 0) }, { START(1), HELP(1), START(0), HELP(1), SET(4, 2) } }, WITH(.contents = { HAS(0, 0), HAS(4, 1) }), BOUNDED },
 	{ .name = "three: set, mover", .thread = { { WALK(K(0), 0) }, { SET(0, 1) }, { START(1), HELP(1) } }, WITH(.contents = { HAS(0, 0) }, .lazy = true), BOUNDED },
+	{ .name = "ties: a death", .thread = { { WALK(K(0), 0) }, { RELEASE(1) } }, WITH(.contents = { HAS(0, 0), HAS(1, 1) }) },
+	{ .name = "ties: both die", .thread = { { WALK(0, 0) }, { RELEASE(1), RELEASE(0) } }, WITH(.contents = { HAS(0, 0), HAS(1, 1) }) },
 	{ .name = "three: set, death, ties", .thread = { { WALK(K(0), 0) }, { SET(0, 2) }, { RELEASE(1) } }, WITH(.contents = { HAS(0, 0), HAS(1, 1) }), BOUNDED },
 	/* Bugs. */
 	{ .name = "planted: the dead are passed over", .thread = { { WALK_BADLY(PASSES_THE_DEAD, K(0)) }, { SET(0, 1) } }, WITH(.contents = { HAS(0, 0) }), .planted = "check failed" },
@@ -244,6 +249,7 @@ static const struct explore_scenario scenarios[] = {
 	{ .name = "planted: measured with another array", .thread = { { WALK_BADLY(MEASURES_ANOTHER, K(4)) }, { START(0), HELP(1) } }, WITH(.bits = 1, .contents = { HAS(4, 1) }), .planted = "check failed" },
 	{ .name = "planted: the position is forgotten", .thread = { { WALK_BADLY(FORGETS_POSITION, K(0) | K(4)) }, { START(0), HELP(1) } }, WITH(.bits = 1, .contents = { HAS(0, 0), HAS(4, 1) }), .planted = "check failed" },
 	{ .name = "planted: ties twice", .thread = { { WALK_BADLY(TIES_TWICE, K(0) | K(2)) }, { REMOVE(1), INSERT(3, 3), INSERT(1, 2) } }, WITH(.contents = { HAS(1, 1), HAS(2, 2), HAS(0, 0) }), .planted = "check failed" },
+	{ .name = "planted: holds unseen", .thread = { { WALK_BADLY(HOLDS_UNSEEN, K(0)) }, { RELEASE(1) } }, WITH(.contents = { HAS(0, 0), HAS(1, 1) }), .planted = "check failed" },
 	{ .name = "planted: ties by entry", .thread = { { WALK_BADLY(TIES_BY_ENTRY, K(0) | K(1)) }, { SET(0, 2) } }, WITH(.contents = { HAS(0, 0), HAS(1, 1) }), .planted = "check failed" },
 };
 

@@ -183,7 +183,8 @@ static void *take_end(struct wki_entry *entry, void *context)
 		return NULL;
 	(void)atomic_fetch_sub_relaxed(&table->live, 1);
 	end_rcu(entry);
-	vacate_rcu(entry);
+	if (vacate_rcu(entry))
+		drop_hold(entry);
 	return entry;
 }
 

@@ -158,7 +158,8 @@ static inline void create(intptr_t what)
 	(void)atomic_fetch_sub_relaxed(&table->flying, 1);
 	(void)flight_end(flight, FLIGHT_FAILED);
 	explore_read_lock();
-	vacate_rcu(flight);
+	if (vacate_rcu(flight))
+		drop_hold(flight);
 	explore_read_unlock();
 	drop_hold(flight);
 }
@@ -206,7 +207,8 @@ static void end_entry(struct wki_array *array, wki_atomic_u64 *slot, struct wki_
 	if (wki_watch_move(&entry->watch, WKI_WATCH_LIVE, WKI_WATCH_REMOVED)) {
 		(void)atomic_fetch_sub_relaxed(&table->live, 1);
 		end_rcu(entry);
-		vacate_rcu(entry);
+		if (vacate_rcu(entry))
+			drop_hold(entry);
 	}
 	if (wki_word_entry(word) == entry && ((word & WKI_FROZEN) != 0 || atomic_cas_relaxed(slot, &word, WKI_FREE)))
 		drop_hold(entry);

@@ -132,30 +132,36 @@ static void drop_hold(struct wki_entry *entry)
 		explore_retire(entry, NULL);
 }
 
-static bool is_entry(const struct wki_entry *entry, uint64_t hash, const void *wanted)
-{
-	(void)hash;
-	return entry == wanted;
-}
-
-/* The entry has ended, by the caller. */
-static void vacate_rcu(struct wki_entry *entry)
+/* The entry has ended, by the caller; true: the slot's hold is his. */
+static bool vacate_rcu(struct wki_entry *entry)
 {
 	const wki_array_root *root = &entry->table->root;
 	struct wki_place place;
 
 	if (config->stays)
-		return;
-	if (config->bug != VACATES_BY_STORE) {
-		if (wki_slots_vacate(root, entry->hash, entry))
-			drop_hold(entry);
-		return;
-	}
-	place = wki_slots_find(wki_slots_route(root, entry->hash), entry->hash, is_entry, entry);
+		return false;
+	if (config->bug != VACATES_BY_STORE)
+		return wki_slots_vacate(root, entry->hash, entry);
+	place = wki_slots_find(wki_slots_route(root, entry->hash), entry->hash, wki_slots_is_entry, entry);
 	if (wki_place_entry(&place) == NULL || (place.seen & WKI_FROZEN) != 0)
-		return;
+		return false;
 	atomic_store_release(place.word, WKI_FREE);
-	drop_hold(entry);
+	return true;
+}
+
+/* The walker has ended it: both holds are his, or the list's alone; that there are no others he need not count. */
+static void fired(struct wki_entry *entry)
+{
+	(void)atomic_fetch_sub_relaxed(&entry->table->live, 1);
+	if (!vacate_rcu(entry)) {
+		drop_hold(entry);
+	} else if (wki_watch_is_shared(&entry->watch)) {
+		drop_hold(entry);
+		drop_hold(entry);
+	} else {
+		atomic_store_relaxed(&entry->watch.holds, 0);
+		explore_retire(entry, NULL);
+	}
 }
 
 static void leave(struct wki_watch *watch)
@@ -207,9 +213,7 @@ static void fire(struct object *object)
 	for (watch = wki_watch_take(&object->watches); watch != NULL; watch = next) {
 		next = wki_watch_next(watch);
 		if (wki_watch_move(watch, WKI_WATCH_LIVE, WKI_WATCH_FIRED)) {
-			(void)atomic_fetch_sub_relaxed(&((struct wki_entry *)(void *)watch)->table->live, 1);
-			vacate_rcu((struct wki_entry *)(void *)watch);
-			leave(watch);
+			fired((struct wki_entry *)(void *)watch);
 		} else if (wki_watch_move(watch, WKI_WATCH_REMOVED, WKI_WATCH_RETIRED)) {
 			leave(watch);
 		}
