@@ -56,6 +56,7 @@ WKI_INLINE struct wki_survey wki_bucket_survey(const struct wki_bucket *bucket, 
 	uint64_t word;
 	unsigned i;
 
+	WKI_UNROLL
 	for (i = 0; i < WKI_BUCKET_SLOTS; i++) {
 		word = wki_slots_look(&bucket->slot[i]);
 		survey.named |= (unsigned)(((word ^ tag) & WKI_WORD_TAG & ~WKI_WORD_ENTRY) == 0) << i;

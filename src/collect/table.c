@@ -335,11 +335,10 @@ bool wki_table_start(struct wki_table *table)
 	return true;
 }
 
-void wki_table_tend(struct wki_table *table, bool look)
+void wki_table_tend(struct wki_table *table)
 {
 	(void)table_move_many(table, TABLE_QUOTA);
-	if (look)
-		(void)wki_table_start(table);
+	(void)wki_table_start(table);
 }
 
 void wki_table_look_rcu(struct wki_table *table)
@@ -359,9 +358,18 @@ struct wki_place wki_table_find_room_rcu(const struct wki_table *table, uint64_t
 	return wki_slots_find_room(array, hash, same, key, &table_ops);
 }
 
-/* Whoever finds no room in the home bucket looks whether the table is too small. */
+/* A migration runs; or the table may be too small: whoever finds no room in the home bucket looks. */
+static bool table_needs_tending(const struct wki_table *table, const struct wki_place *place, uint64_t hash)
+{
+	const struct wki_array *array = place->array;
+
+	return wki_array_bits(array) < TABLE_SMALL || place->bucket != &array->buckets[wki_hash_home(hash, array->shift)] ||
+	       place->word == &place->bucket->next || wki_slots_next(array) != NULL ||
+	       wki_slots_current(&table->root) != array;
+}
+
 enum wki_stored wki_table_store_rcu(struct wki_table *table, const struct wki_place *place, uint64_t hash,
-				    struct wki_entry *entry, wki_same_key *same, const void *key, bool *look)
+				    struct wki_entry *entry, wki_same_key *same, const void *key, bool *tend)
 {
 	enum wki_stored stored = same == wki_entry_same_number ?
 		wki_slots_store(place, hash, entry, wki_entry_same_number, key, &table_ops, table) :
@@ -372,8 +380,7 @@ enum wki_stored wki_table_store_rcu(struct wki_table *table, const struct wki_pl
 		return stored;
 	if (displaced != NULL)
 		wki_entry_drop(displaced);
-	*look = wki_array_bits(place->array) < TABLE_SMALL || place->word == &place->bucket->next ||
-		place->bucket != &place->array->buckets[wki_hash_home(hash, place->array->shift)];
+	*tend = table_needs_tending(table, place, hash);
 	return stored;
 }
 

@@ -62,20 +62,17 @@ int wki_table_init(struct wki_table *table, struct wki_control *owner, const wk_
 
 /*
  * wki_table_find_room_rcu - wki_slots_find_room
- * wki_table_store_rcu - wki_slots_store there; an entry of the same key that was in the place is the caller's to deal with. Sets *look for wki_table_tend.
+ * wki_table_store_rcu - wki_slots_store there; an entry of the same key that was in the place is the caller's to deal with. Sets *tend: wki_table_tend is called for.
  */
 struct wki_place wki_table_find_room_rcu(const struct wki_table *table, uint64_t hash, wki_same_key *same, const void *key);
 enum wki_stored wki_table_store_rcu(struct wki_table *table, const struct wki_place *place, uint64_t hash,
-				    struct wki_entry *entry, wki_same_key *same, const void *key, bool *look);
+				    struct wki_entry *entry, wki_same_key *same, const void *key, bool *tend);
 /* wki_table_vacate_rcu - take an entry that has ended out of its slot; true: the slot's hold is the caller's */
 bool wki_table_vacate_rcu(const struct wki_table *table, const struct wki_entry *entry);
 /* wki_table_withdraw - in the child of a fork: the claim for an entry that a lost thread was storing */
 void wki_table_withdraw(struct wki_table *table, const struct wki_entry *entry);
-/*
- * wki_table_tend - outside a section, by somebody who has stored: his share of the migration that runs; with `look`,
- * which the store has set, begin one that is due
- */
-void wki_table_tend(struct wki_table *table, bool look);
+/* wki_table_tend - outside a section, by somebody who has stored: his share of the migration that runs; or begin one that is due */
+void wki_table_tend(struct wki_table *table);
 /* wki_table_start - outside a section, for arrays are made: begin a migration if one is due and none is running; false: no memory */
 bool wki_table_start(struct wki_table *table);
 /* wki_table_look_rcu - the same by somebody who must not allocate: the runner is asked */

@@ -250,7 +250,7 @@ static enum wki_stored store_entry_rcu(struct wki_store *store, const struct wki
 		(void)wki_held_aim(store->dict, store->held, store->entry);
 	store_announce(store, store->entry, live ? wki_place_entry(place) : NULL);
 	stored = wki_table_store_rcu(&store->dict->table, place, store->key->hash, store->entry, store_same(store),
-				     store_key(store), &store->look);
+				     store_key(store), &store->tend);
 	if (stored != WKI_STORED && store->held != 0)
 		wki_held_miss(store->dict, store->entry);
 	return stored;
@@ -316,10 +316,10 @@ int wki_store_run(struct wki_store *store)
 			code = store_make(store) ? STORE_AGAIN : WK_ENOMEM;
 	} while (code == STORE_AGAIN);
 	wki_intent_end(store->intent);
-	if (store->stored)
-		wki_table_tend(&store->dict->table, store->look);
-	else if (store->entry != NULL)
+	if (!store->stored && store->entry != NULL)
 		store_discard(store);
+	if (store->tend)
+		wki_table_tend(&store->dict->table);
 	if (store->replaced != NULL)
 		wki_control_release(store->replaced, 1);
 	return code;

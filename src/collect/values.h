@@ -142,7 +142,7 @@ struct wki_store {
 	/* The store's own. */
 	struct wki_intent *intent;    /* NULL: no entry has been made, or none is to be had */
 	struct wki_control *replaced; /* a strong value to be released outside the section; NULL: none */
-	bool stored, look;
+	bool stored, tend;
 };
 
 /*

@@ -308,11 +308,11 @@ struct wki_place wki_table_find_room_rcu(const struct wki_table *table, uint64_t
 }
 
 enum wki_stored wki_table_store_rcu(struct wki_table *table, const struct wki_place *place, uint64_t hash,
-				    struct wki_entry *entry, wki_same_key *same, const void *key, bool *look)
+				    struct wki_entry *entry, wki_same_key *same, const void *key, bool *tend)
 {
 	enum wki_stored stored = wki_slots_store(place, hash, entry, same, key, &ops, table);
 
-	(void)look;
+	(void)tend;
 	if ((stored == WKI_STORED || stored == WKI_STORE_LOST) && place->claims && wki_word_entry(place->seen) != NULL)
 		wki_entry_drop(wki_word_entry(place->seen));
 	return stored;
@@ -340,10 +340,9 @@ bool wki_table_pass_rcu(struct wki_table *table, struct wki_array *array, uint64
 	return passed;
 }
 
-void wki_table_tend(struct wki_table *table, bool look)
+void wki_table_tend(struct wki_table *table)
 {
 	(void)table;
-	(void)look;
 }
 
 void wki_table_look_rcu(struct wki_table *table)
