@@ -13,9 +13,13 @@
 /* Written by wki_memory_use while no other thread uses the runtime, constant afterwards. */
 static const wk_allocator *runtime_allocator;
 
+wki_atomic_u8 wki_memory_pooling;
+
 void wki_memory_use(const wk_allocator *allocator)
 {
 	runtime_allocator = allocator;
+	/* MEM-2 relaxed; pairs: none; weaker: not possible; check: unit/reclaim/cache_test (nobody else is there) */
+	atomic_store_relaxed(&wki_memory_pooling, WKI_POOLED_UNKNOWN);
 }
 
 bool wki_memory_is_malloc(void)
@@ -27,9 +31,13 @@ bool wki_memory_is_malloc(void)
 extern void __lsan_do_leak_check(void) __attribute__((weak));
 extern void __tsan_init(void) __attribute__((weak));
 
-bool wki_memory_is_pooled(void)
+bool wki_memory_find_pooling(void)
 {
-	return runtime_allocator == NULL && __lsan_do_leak_check == NULL && __tsan_init == NULL;
+	bool pooled = runtime_allocator == NULL && __lsan_do_leak_check == NULL && __tsan_init == NULL;
+
+	/* MEM-3 relaxed; pairs: none; weaker: not possible; check: unit/reclaim/cache_test (everybody finds the same) */
+	atomic_store_relaxed(&wki_memory_pooling, pooled ? WKI_POOLED : WKI_POOLED_NEVER);
+	return pooled;
 }
 
 bool wki_memory_is(const wk_allocator *allocator)

@@ -44,10 +44,11 @@ WKI_INLINE bool wki_probe_step(struct wki_probe *probe, uint64_t hash)
 	return probe->bucket != NULL;
 }
 
-/* What the slots of a bucket hold, a bit for each. Nearly always it says all there is to know, and no branch depends on a slot. */
+/* What the slots of a bucket hold. Nearly always it says all there is to know, and no branch depends on a slot. */
 struct wki_survey {
-	unsigned named; /* perhaps this key's, in an ENTRY or a CLAIM */
-	unsigned empty, free, frozen;
+	unsigned named;       /* how many have the key's tag: perhaps it is theirs, in an ENTRY or a CLAIM */
+	unsigned empty, free; /* which: a bit for each */
+	uint64_t any;         /* what all words have between them */
 };
 
 WKI_INLINE struct wki_survey wki_bucket_survey(const struct wki_bucket *bucket, uint64_t tag)
@@ -59,10 +60,10 @@ WKI_INLINE struct wki_survey wki_bucket_survey(const struct wki_bucket *bucket, 
 	WKI_UNROLL
 	for (i = 0; i < WKI_BUCKET_SLOTS; i++) {
 		word = wki_slots_look(&bucket->slot[i]);
-		survey.named |= (unsigned)(((word ^ tag) & WKI_WORD_TAG & ~WKI_WORD_ENTRY) == 0) << i;
+		survey.named += wki_word_has_tag(word, tag);
 		survey.empty |= (unsigned)(word == 0) << i;
 		survey.free |= (unsigned)(word == WKI_FREE) << i;
-		survey.frozen |= (unsigned)(word & WKI_FROZEN) << i;
+		survey.any |= word;
 	}
 	return survey;
 }
@@ -87,10 +88,9 @@ WKI_INLINE void wki_claim_lose(wki_atomic_u64 *word, uint64_t claim)
 WKI_INLINE bool wki_claim_is_alone(const struct wki_array *array, const wki_atomic_u64 *word, uint64_t hash)
 {
 	const struct wki_bucket *home = &array->buckets[wki_hash_home(hash, array->shift)];
-	const struct wki_survey survey = wki_bucket_survey(home, wki_hash_tag(hash));
-	const size_t slot = (size_t)(word - home->slot);
+	const bool is_home = (size_t)(word - home->slot) < WKI_BUCKET_SLOTS;
 
-	return slot < WKI_BUCKET_SLOTS && survey.named == 1u << slot && wki_slots_look(&home->next) == 0;
+	return is_home && wki_bucket_survey(home, wki_hash_tag(hash)).named == 1 && wki_slots_look(&home->next) == 0;
 }
 
 /* No other slot is of the claim's key, but for claims that are later in the probe order: these have lost when it returns. */
@@ -186,7 +186,7 @@ WKI_INLINE bool wki_slots_find_room_at_home(struct wki_place *place, uint64_t ha
 	const struct wki_survey survey = wki_bucket_survey(home, wki_hash_tag(hash));
 	const unsigned slots = survey.empty != 0 ? survey.empty : survey.free;
 
-	if (slots == 0 || (survey.named | survey.frozen) != 0 || wki_slots_look(&home->next) != 0)
+	if (slots == 0 || survey.named != 0 || (survey.any & WKI_FROZEN) != 0 || wki_slots_look(&home->next) != 0)
 		return false;
 	place->bucket = home;
 	place->word = &home->slot[wki_survey_first(slots, hash)];

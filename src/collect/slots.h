@@ -215,10 +215,16 @@ WKI_INLINE bool wki_word_is_claim(uint64_t word)
 	return (word & (WKI_WORD_ENTRY | WKI_FREE)) == 0 && wki_word_named(word) != NULL;
 }
 
+/* wki_word_has_tag - whatever else it is; ENTRY is the tag's top bit, and is shifted out */
+WKI_INLINE bool wki_word_has_tag(uint64_t word, uint64_t tag)
+{
+	return (word ^ tag) << 1 < UINT64_C(1) << 49;
+}
+
 /* wki_word_may_be - has it the tag, as an ENTRY or a CLAIM? */
 WKI_INLINE bool wki_word_may_be(uint64_t word, uint64_t tag)
 {
-	return ((word ^ tag) & WKI_WORD_TAG & ~WKI_WORD_ENTRY) == 0 && (word & WKI_FREE) == 0 && wki_word_named(word) != NULL;
+	return wki_word_has_tag(word, tag) && (word & WKI_FREE) == 0 && wki_word_named(word) != NULL;
 }
 
 /* wki_word_bucket - of a NEXT word; NULL: none */

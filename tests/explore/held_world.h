@@ -110,7 +110,9 @@ void wki_cache_free(void *memory, size_t size)
 	explore_free(memory);
 }
 
-bool wki_memory_is_pooled(void)
+wki_atomic_u8 wki_memory_pooling = WKI_POOLED;
+
+bool wki_memory_find_pooling(void)
 {
 	return true;
 }
