@@ -122,6 +122,8 @@ struct wki_bucket {
 	uint64_t unused;
 };
 
+_Static_assert(WKI_BUCKET_SLOTS != 4 || sizeof(struct wki_bucket) == 64, "a bucket is one line");
+
 struct wki_array;
 typedef WKI_ATOMIC_POINTER(struct wki_array) wki_array_root;
 

@@ -56,6 +56,8 @@ void wki_reader_introduce(void)
 	reader_place *there;
 	unsigned i;
 
+	if (!urcu_bp_has_sys_membarrier)
+		return; /* nobody will look at it */
 	for (i = 0; i < READERS_MAX; i++) {
 		there = NULL;
 		/* RDR-1 release; pairs: RDR-2; weaker: not needed, membarrier carries it; check: unit/sync/rcu_test */
@@ -66,8 +68,7 @@ void wki_reader_introduce(void)
 		/* RDR-3 relaxed; pairs: none; weaker: not possible; check: unit/sync/rcu_test (membarrier comes before RDR-4) */
 		atomic_store_relaxed(&readers_strange, 1);
 	}
-	if (urcu_bp_has_sys_membarrier)
-		wki_reader_known = self;
+	wki_reader_known = self;
 	cmm_barrier(); /* the caller may be inside already: what he reads, he reads after this */
 }
 
