@@ -1,10 +1,10 @@
 /*
  * collect/value_many.c - get_many, peek_many: the cache misses of many lookups at once
  *
- * A lookup in a large dictionary waits for the bucket's line, then for the entry's and the control block's: these two
- * together where it is led by a hint (slots.h), one after the other where it is not. Here each line is asked for in one
- * pass over many keys and used in the next, so the waits of all keys overlap, and hints are not needed. The first passes
- * only ask: what they see is forgotten, and the last pass is the ordinary lookup, with everything in reach.
+ * A lookup in a large dictionary waits for the bucket's line, and then for those of the entry and the control block, of
+ * which the bucket has hints. Here lines are asked for in one pass over many keys and used in the next, so the waits of
+ * all keys overlap. The first passes only ask: what they see is forgotten, and the last pass is the ordinary lookup, with
+ * everything in reach.
  *
  * Layer: collect.
  */
@@ -17,7 +17,6 @@
 struct many_lookup {
 	struct wki_value_key key;
 	const struct wki_bucket *bucket;
-	const struct wki_entry *entry; /* has the key's tag; NULL: no such entry in the first bucket */
 };
 
 static void many_ask_bucket_rcu(const wk_value_dict *dict, struct many_lookup *lookup)
@@ -29,35 +28,17 @@ static void many_ask_bucket_rcu(const wk_value_dict *dict, struct many_lookup *l
 	__builtin_prefetch(lookup->bucket);
 }
 
-static void many_ask_entry_rcu(struct many_lookup *lookup)
+/* Of the entry the line with the key, where its address is, too, mostly. The object is to be written if `writes`. */
+WKI_INLINE void many_ask_entry_rcu(const struct many_lookup *lookup, bool writes)
 {
-	const uint64_t tag = wki_hash_tag(lookup->key.hash);
-	unsigned i = wki_hash_start(lookup->key.hash), left;
-	uint64_t word;
+	const unsigned slot = wki_bucket_glance(lookup->bucket, wki_hash_tag(lookup->key.hash));
+	const struct wki_entry *entry;
 
-	lookup->entry = NULL;
-	for (left = WKI_BUCKET_SLOTS; left > 0; left--) {
-		word = wki_slots_load(&lookup->bucket->slot[i]);
-		if ((word & WKI_WORD_TAG) == tag) {
-			lookup->entry = wki_word_entry(word);
-			__builtin_prefetch(lookup->entry);
-			return;
-		}
-		if ((word & ~WKI_FROZEN) == 0)
-			return;
-		i = i + 1 == WKI_BUCKET_SLOTS ? 0 : i + 1;
-	}
-}
-
-/* Where the count will be written the line is asked for as one's own. */
-WKI_INLINE void many_ask_control_rcu(const struct many_lookup *lookup, bool writes)
-{
-	if (lookup->entry == NULL || !wki_entry_state_is_live(lookup->entry))
+	if (slot == WKI_GLANCE_NONE)
 		return;
-	if (writes)
-		__builtin_prefetch(lookup->entry->control, 1);
-	else
-		__builtin_prefetch(lookup->entry->control);
+	entry = wki_word_entry(wki_slots_load(&lookup->bucket->slot[slot]));
+	__builtin_prefetch(&entry->key);
+	wki_bucket_ask(lookup->bucket, slot, entry, writes);
 }
 
 /* What `take` makes of each key's entry; in one section, a batch being short. */
@@ -73,9 +54,7 @@ WKI_INLINE size_t many_look(const wk_value_dict *dict, const wk_key *keys, size_
 	for (i = 0; i < count; i++)
 		many_ask_bucket_rcu(dict, &lookups[i]);
 	for (i = 0; i < count; i++)
-		many_ask_entry_rcu(&lookups[i]);
-	for (i = 0; i < count; i++)
-		many_ask_control_rcu(&lookups[i], writes);
+		many_ask_entry_rcu(&lookups[i], writes);
 	for (i = 0; i < count; i++) {
 		objects[i] = wki_value_get_rcu(dict, &lookups[i].key, take, NULL);
 		found += objects[i] != NULL;
