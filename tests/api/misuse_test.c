@@ -84,6 +84,21 @@ static void release_too_many(void)
 	wk_release_many(item, 3);
 }
 
+/* More than any object can have: as a signed number it is less than none. */
+static void release_minus_one(void)
+{
+	struct item *item = wk_new(&item_type);
+
+	wk_release_many(item, (size_t)-1);
+}
+
+static void release_half_of_all_numbers(void)
+{
+	struct item *item = wk_new(&item_type);
+
+	wk_release_many(item, SIZE_MAX / 2 + 1);
+}
+
 static void retain_in_destroy(void)
 {
 	wk_release(wk_new(&retaining_type));
@@ -192,6 +207,8 @@ static const struct {
 	{ { "release_too_often", release_too_often }, OF_THE_TYPE, "released more often than retained" },
 	{ { "release_unborrowed", release_unborrowed }, OF_THE_TYPE, "released more often than retained" },
 	{ { "release_too_many", release_too_many }, OF_THE_TYPE, "released more often than retained" },
+	{ { "release_minus_one", release_minus_one }, OF_THE_TYPE, "released more often than retained" },
+	{ { "release_half_of_all_numbers", release_half_of_all_numbers }, OF_THE_TYPE, "released more often than retained" },
 	{ { "retain_in_destroy", retain_in_destroy }, OF_THE_TYPE, "retained after its last release" },
 	{ { "release_a_handle_twice", release_a_handle_twice }, OF_THE_TYPE, "weak handle released more often" },
 	{ { "release_a_handle_thrice", release_a_handle_thrice }, OF_THE_TYPE, "weak handle released more often" },

@@ -201,6 +201,49 @@ static void test_sweeping(void **state)
 	settle();
 }
 
+/* Keys of one hash, which no sweep takes out of the overflow. */
+
+static uint64_t one_hash(const void *key, uint64_t seed)
+{
+	(void)key;
+	(void)seed;
+	return 42;
+}
+
+static bool same_address(const void *a, const void *b)
+{
+	return a == b;
+}
+
+static void *keep_address(const void *key)
+{
+	return (void *)(uintptr_t)key;
+}
+
+/* A sweep is due once more has spilled than the last one left behind: else it would be due again whenever it is over. */
+static void test_what_cannot_be_swept_is_left(void **state)
+{
+	enum { EQUAL = 200 };
+	static const wk_key_type key_type = { .hash = one_hash, .equal = same_address, .copy = keep_address };
+	const wk_value_dict_options options = { .struct_size = sizeof(options), .keys = WK_KEYS_CUSTOM, .key_type = &key_type };
+	wk_value_dict *dict = wk_value_dict_new(&options, NULL);
+	static const char keys[EQUAL];
+
+	(void)state;
+	for (unsigned i = 0; i < EQUAL; i++) {
+		values[i] = value_new(i);
+		assert_int_equal(wk_value_dict_insert(dict, wk_key_custom(&keys[i]), values[i]), WK_CREATED);
+	}
+	for (unsigned polls = 0; polls < 1000; polls++)
+		(void)wk_runtime_poll(0);
+	assert_false(figures_of(dict).is_moving);
+	assert_int_equal(atomic_load_acquire(&dict->table.asked), 0);
+	wki_table_check(&dict->table);
+	release_range(0, EQUAL);
+	wk_release(dict);
+	settle();
+}
+
 /*
  * A key that comes and goes a million times in a large table leaves lookups as fast as before: no bucket is added,
  * nothing migrates.
@@ -550,6 +593,7 @@ int main(void)
 		cmocka_unit_test(test_room_that_was_asked_for_stays),
 		cmocka_unit_test(test_keys_that_pass),
 		cmocka_unit_test(test_sweeping),
+		cmocka_unit_test(test_what_cannot_be_swept_is_left),
 		cmocka_unit_test(test_a_key_that_comes_and_goes),
 		cmocka_unit_test(test_no_memory_at_each_allocation),
 		cmocka_unit_test(test_no_memory_at_all),

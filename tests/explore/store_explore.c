@@ -1,0 +1,317 @@
+/*
+ * store_explore.c - what an insert makes, borrows and gives back (collect/value_store.c), and holds on what it stores
+ *
+ * Two keys, weak values 0 to 2, and the library's own set, insert, get_or_insert and remove, deaths,
+ * a mover, the end, and holds as a cursor takes them. Entries, values, arrays and dictionary are really freed:
+ * whatever is given back twice is a failure, and whatever never is a leak.
+ */
+#include "held_library.h"
+
+#include "history.h"
+
+enum entry_bug {
+	ENTRIES_ARE_WELL,
+	HOLDS_UNSEEN, /* who takes a hold does not say so to who ends the entry */
+};
+
+/* What a scenario starts from. */
+struct config {
+	bool filled;    /* key 0 has value 0 */
+	bool equal;     /* a slot belongs to one entry */
+	bool unordered; /* something is done that no map does */
+	bool pools_not; /* an entry is made outside of sections */
+	enum entry_bug bug;
+};
+
+static const struct config *config;
+static void *values[VALUES];
+static bool released[VALUES]; /* our reference has been given up */
+
+static struct {
+	struct wki_control control;
+	wk_value_dict dict;
+} *holder;
+static bool ended;
+
+static const wk_type dictionary_type = { .name = "dictionary", .size = sizeof(wk_value_dict), .destroy = wki_value_destroy };
+
+static unsigned number_of(const void *value)
+{
+	return value == NULL ? HISTORY_NONE : *(const unsigned *)value;
+}
+
+#define KEY(what) ((unsigned)(what) >> 4)
+#define VALUE(what) ((unsigned)(what) & 15)
+
+/* Operations. */
+
+static void set(intptr_t what)
+{
+	history_begin(HISTORY_SET, KEY(what), VALUE(what));
+	EXPLORE_CHECK(wk_value_dict_set(&holder->dict, wk_key_u64(KEY(what)), values[VALUE(what)]) >= 0);
+	history_end(0);
+}
+
+static void insert(intptr_t what)
+{
+	history_begin(HISTORY_INSERT, KEY(what), VALUE(what));
+	history_end(wk_value_dict_insert(&holder->dict, wk_key_u64(KEY(what)), values[VALUE(what)]) == WK_CREATED);
+}
+
+static void give_up(void *value)
+{
+	unsigned number = number_of(value);
+
+	if (value == NULL)
+		return;
+	history_begin(HISTORY_RELEASE, 0, number);
+	wki_control_release(wki_control_of(value), 1);
+	history_end(0);
+}
+
+static void get_or_insert(intptr_t what)
+{
+	int status;
+	void *value = wk_value_dict_get_or_insert(&holder->dict, wk_key_u64(KEY(what)), values[VALUE(what)], &status);
+
+	EXPLORE_CHECK(value != NULL && status >= 0);
+	explore_touch(value);
+	wki_control_release(wki_control_of(value), 1);
+}
+
+/* As a get_or_insert, which has not made anything yet, but all memory is gone for a moment. */
+static void insert_without_memory(intptr_t what)
+{
+	const intptr_t times = what >> 8;
+	int code;
+
+	failures = (unsigned)times;
+	code = wk_value_dict_insert(&holder->dict, wk_key_u64(KEY(what & 0xff)), values[VALUE(what)]);
+	failures = 0;
+	EXPLORE_CHECK(code == WK_ENOMEM || code == WK_EEXISTS || (times == 1 && code == WK_CREATED));
+}
+
+static void get(intptr_t number)
+{
+	struct wki_value_key hashed = wki_value_key(&holder->dict, wk_key_u64((uint64_t)number));
+	void *value;
+
+	history_begin(HISTORY_GET, (unsigned)number, HISTORY_NONE);
+	explore_read_lock();
+	value = wki_value_get_rcu(&holder->dict, &hashed, wki_value_take_strong, NULL);
+	explore_read_unlock();
+	if (value != NULL)
+		explore_touch(value);
+	history_end(number_of(value));
+	give_up(value);
+}
+
+/* A hold, as a cursor takes it: entry and key stay as long as he likes. */
+static void *take_hold(struct wki_entry *entry, void *context)
+{
+	(void)context;
+	if (!wki_entry_is_live_rcu(entry))
+		return NULL;
+	if (config->bug == HOLDS_UNSEEN) {
+		(void)atomic_fetch_add_relaxed(&entry->watch.holds, 1);
+		return entry;
+	}
+	return wki_entry_hold(entry) ? entry : NULL;
+}
+
+static void hold(intptr_t number)
+{
+	struct wki_value_key hashed = wki_value_key(&holder->dict, wk_key_u64((uint64_t)number));
+	struct wki_entry *entry;
+
+	explore_read_lock();
+	entry = wki_value_get_rcu(&holder->dict, &hashed, take_hold, NULL);
+	explore_read_unlock();
+	if (entry == NULL)
+		return;
+	explore_touch(&entry->key);
+	EXPLORE_CHECK(entry->key.number == (uint64_t)number);
+	wki_entry_drop(entry);
+}
+
+static void remove_key(intptr_t number)
+{
+	history_begin(HISTORY_REMOVE, (unsigned)number, HISTORY_NONE);
+	{
+		struct wki_value_key hashed = wki_value_key(&holder->dict, wk_key_u64((uint64_t)number));
+		struct wki_removal removal = { .dict = &holder->dict };
+
+		history_end(wki_value_remove(&removal, &hashed) == WK_OK);
+	}
+}
+
+static void clear(intptr_t unused)
+{
+	(void)unused;
+	wki_value_clear(&holder->dict);
+}
+
+static void release(intptr_t value)
+{
+	released[value] = true;
+	give_up(values[value]);
+}
+
+static void move(intptr_t unused)
+{
+	(void)unused;
+	table_move(&holder->dict.table);
+}
+
+static void end(intptr_t unused)
+{
+	(void)unused;
+	ended = true;
+	wki_value_destroy(&holder->dict);
+}
+
+void wk_destroy_done(void *dict)
+{
+	EXPLORE_CHECK(dict == &holder->dict);
+	explore_free(holder);
+}
+
+/* The other thread is no more. What it was storing is finished. */
+static void fork_off(intptr_t unused)
+{
+	(void)unused;
+	explore_fork(0);
+	wki_store_forked(&intents[0]);
+}
+
+/* Set-up and final check. */
+
+static void set_up_values(void)
+{
+	uint8_t references[HISTORY_OBJECTS] = { 1, 1, 1 }, map[HISTORY_KEYS];
+
+	for (unsigned i = 0; i < VALUES; i++) {
+		released[i] = false;
+		values[i] = &object_new("value", 1)->number;
+		*(unsigned *)values[i] = i;
+	}
+	memset(map, HISTORY_NONE, sizeof(map));
+	if (config->filled)
+		map[0] = 0;
+	history_reset(references, map, false);
+}
+
+static void set_up(intptr_t with)
+{
+	config = (const struct config *)with;
+	bug = NO_BUG;
+	failures = 0;
+	ended = false;
+	atomic_store_relaxed(&wki_memory_pooling, config->pools_not ? WKI_POOLED_NEVER : WKI_POOLED);
+	intents = explore_zeroed((EXPLORE_THREADS + 1) * sizeof(*intents), "intents");
+	mail = explore_zeroed(sizeof(*mail), "mail");
+	holder = explore_zeroed(sizeof(*holder), "dictionary");
+	holder->control.type = &dictionary_type;
+	holder->dict.table.owner = &holder->control;
+	holder->dict.form.keys = WK_KEYS_U64;
+	holder->dict.values = WK_VALUES_WEAK;
+	wki_slots_init(&holder->dict.table.root, array_new());
+	set_up_values();
+	if (config->filled)
+		EXPLORE_CHECK(wk_value_dict_set(&holder->dict, wk_key_u64(0), values[0]) == WK_CREATED);
+}
+
+static void check_contents(void)
+{
+	struct wki_value_key hashed;
+	uint8_t map[HISTORY_KEYS];
+	void *value;
+	size_t count = 0;
+
+	memset(map, HISTORY_NONE, sizeof(map));
+	for (unsigned key = 0; key < 2; key++) {
+		hashed = wki_value_key(&holder->dict, wk_key_u64(key));
+		value = wki_value_get_rcu(&holder->dict, &hashed, wki_value_take_strong, NULL);
+		map[key] = (uint8_t)number_of(value);
+		count += value != NULL;
+		if (value != NULL)
+			wki_control_release(wki_control_of(value), 1);
+	}
+	if (explore_is_child())
+		return;
+	EXPLORE_CHECK(wki_table_len(&holder->dict.table) == count);
+	if (!config->unordered && !history_explained(map))
+		explore_fail("no order of the operations explains what they returned");
+}
+
+static void finish(void)
+{
+	run_mail();
+	if (!ended) {
+		check_contents();
+		end(0);
+	}
+	for (unsigned i = 0; i < VALUES; i++)
+		if (!released[i])
+			wki_control_release(wki_control_of(values[i]), 1);
+	run_mail();
+	explore_free(mail);
+	explore_free(intents);
+}
+
+#define SET(key, value) EXPLORE_DO(set, (key) << 4 | (value))
+#define INSERT(key, value) EXPLORE_DO(insert, (key) << 4 | (value))
+#define GET_OR_INSERT(key, value) EXPLORE_DO(get_or_insert, (key) << 4 | (value))
+#define INSERT_WITHOUT(times, key, value) EXPLORE_DO(insert_without_memory, (times) << 8 | (key) << 4 | (value))
+#define GET(key) EXPLORE_DO(get, key)
+#define HOLD(key) EXPLORE_DO(hold, key)
+#define REMOVE(key) EXPLORE_DO(remove_key, key)
+#define CLEAR EXPLORE_DO(clear, 0)
+#define RELEASE(value) EXPLORE_DO(release, value)
+#define MOVE EXPLORE_DO(move, 0)
+#define END EXPLORE_DO(end, 0)
+#define FORK EXPLORE_DO(fork_off, 0)
+#define WITH(...) .set_up = set_up, .argument = (intptr_t)&(const struct config){ __VA_ARGS__ }, .finish = finish
+#define BOUNDED .how = EXPLORE_BOUNDED, .preemptions = 3
+
+static const struct explore_scenario scenarios[] = {
+	/* What was made is given back once. */
+	{ .name = "insert, insert", .thread = { { INSERT(0, 1), GET(0) }, { INSERT(0, 2), GET(0) } }, WITH(0) },
+	{ .name = "insert, death, insert", .thread = { { INSERT(0, 1) }, { RELEASE(0), INSERT(0, 2) } }, WITH(.filled = true) },
+	{ .name = "set, insert", .thread = { { SET(0, 1), REMOVE(0) }, { INSERT(0, 2) } }, WITH(.filled = true) },
+	{ .name = "set, set", .thread = { { SET(0, 1) }, { SET(0, 2), GET(0) } }, WITH(.filled = true) },
+	{ .name = "get_or_insert, insert, death", .thread = { { GET_OR_INSERT(0, 1) }, { RELEASE(0), INSERT(0, 2) } }, WITH(.filled = true, .unordered = true) },
+	{ .name = "set, mover", .thread = { { SET(0, 1), GET(0) }, { MOVE } }, WITH(.filled = true), BOUNDED },
+	{ .name = "insert, mover, death", .thread = { { INSERT(0, 1) }, { RELEASE(0), MOVE } }, WITH(.filled = true), BOUNDED },
+	{ .name = "made outside: insert, set", .thread = { { INSERT(0, 1), REMOVE(0) }, { SET(0, 2) } }, WITH(.pools_not = true) },
+	{ .name = "no memory, once", .thread = { { INSERT_WITHOUT(1, 0, 1) }, { REMOVE(0), GET(0) } }, WITH(.filled = true, .unordered = true) },
+	{ .name = "no memory, twice", .thread = { { INSERT_WITHOUT(2, 0, 1) }, { RELEASE(0) } }, WITH(.filled = true, .unordered = true) },
+	{ .name = "no memory, outside", .thread = { { INSERT_WITHOUT(2, 0, 1) }, { RELEASE(0) } }, WITH(.filled = true, .unordered = true, .pools_not = true) },
+	{ .name = "set, clear", .thread = { { SET(0, 1) }, { CLEAR } }, WITH(.filled = true, .unordered = true) },
+	/* Deaths, and holds. */
+	{ .name = "hold, death", .thread = { { HOLD(0) }, { RELEASE(0) } }, WITH(.filled = true) },
+	{ .name = "two holds, death", .thread = { { HOLD(0) }, { RELEASE(0) }, { HOLD(0) } }, WITH(.filled = true), BOUNDED },
+	{ .name = "hold, remove, death", .thread = { { HOLD(0) }, { REMOVE(0), RELEASE(0) } }, WITH(.filled = true) },
+	{ .name = "hold, remove and death at once", .thread = { { HOLD(0) }, { REMOVE(0) }, { RELEASE(0) } }, WITH(.filled = true), BOUNDED },
+	{ .name = "hold, set, both deaths", .thread = { { HOLD(0) }, { SET(0, 1), RELEASE(1) }, { RELEASE(0) } }, WITH(.filled = true), BOUNDED },
+	{ .name = "hold, death, insert in its slot", .thread = { { HOLD(0) }, { RELEASE(0) }, { INSERT(0, 1) } }, WITH(.filled = true), BOUNDED },
+	{ .name = "hold, death, mover", .thread = { { HOLD(0) }, { RELEASE(0) }, { MOVE } }, WITH(.filled = true), BOUNDED },
+	{ .name = "hold, mover, insert after death", .thread = { { HOLD(0), HOLD(0) }, { RELEASE(0), INSERT(0, 1) }, { MOVE } }, WITH(.filled = true), BOUNDED, .deep = true },
+	{ .name = "hold, death, clear", .thread = { { HOLD(0) }, { RELEASE(0) }, { CLEAR } }, WITH(.filled = true, .unordered = true), BOUNDED },
+	{ .name = "death, end", .thread = { { RELEASE(0) }, { END } }, WITH(.filled = true, .unordered = true) },
+	{ .name = "hold, death, end", .thread = { { HOLD(0), END }, { RELEASE(0) } }, WITH(.filled = true, .unordered = true) },
+	/* A fork. */
+	{ .name = "lost in an insert", .thread = { { INSERT(0, 0) }, { FORK, RELEASE(0), GET(0) } }, WITH(0) },
+	{ .name = "lost in a set, both deaths", .thread = { { SET(0, 1) }, { FORK, RELEASE(0), RELEASE(1), GET(0) } }, WITH(.filled = true) },
+	{ .name = "lost in a set, hold, deaths", .thread = { { SET(0, 1) }, { FORK, HOLD(0), RELEASE(1), INSERT(0, 2) } }, WITH(.filled = true) },
+	{ .name = "lost in a hold, death", .thread = { { HOLD(0) }, { FORK, RELEASE(0), INSERT(0, 1) } }, WITH(.filled = true) },
+	{ .name = "lost in a hold, end, death", .thread = { { HOLD(0) }, { FORK, END, RELEASE(0) } }, WITH(.filled = true) },
+	{ .name = "lost in a get_or_insert, deaths", .thread = { { GET_OR_INSERT(0, 0) }, { FORK, RELEASE(0), INSERT(0, 2) } }, WITH(.unordered = true) },
+	/* Planted bugs. */
+	{ .name = "planted: holds unseen", .thread = { { HOLD(0) }, { RELEASE(0) } }, WITH(.filled = true, .bug = HOLDS_UNSEEN), .planted = "freed memory" },
+};
+
+int main(int argc, char **argv)
+{
+	return explore_main(argc, argv, scenarios, sizeof(scenarios) / sizeof(scenarios[0]));
+}
