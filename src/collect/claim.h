@@ -308,7 +308,7 @@ WKI_INLINE enum wki_stored wki_slots_claim_room(const struct wki_place *place, u
 	if (stored != WKI_STORED)
 		return stored;
 	if (place->seen == 0)
-		wki_slots_count_spilled(place->array, 1);
+		wki_slots_count_spilled(place->array);
 	wki_slots_settle(place->array, slot, claim, hash, same, key);
 	return wki_slots_learn(slot, claim);
 }

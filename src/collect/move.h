@@ -118,36 +118,19 @@ WKI_INLINE void wki_slots_free_chain(uint64_t next, const struct wki_slots_ops *
 	}
 }
 
-WKI_INLINE uint64_t wki_slots_chain_size(uint64_t next)
+/* An overflow chain for a bucket of the next array, unless somebody has put it there. No sweep would take it out: it has not spilled there. */
+WKI_INLINE void wki_slots_publish_chain(struct wki_bucket *bucket, uint64_t chain, const struct wki_slots_ops *ops, void *context)
 {
-	const struct wki_bucket *bucket;
-	uint64_t size = 0;
-	unsigned i;
-
-	for (; (bucket = wki_word_bucket(next)) != NULL; next = bucket->image_next) {
-		for (i = 0; i < WKI_BUCKET_SLOTS; i++)
-			size += bucket->image[i] != 0;
-	}
-	return size;
-}
-
-/* An overflow chain for a bucket of the next array, unless somebody has put it there. */
-WKI_INLINE void wki_slots_publish_chain(struct wki_array *next, struct wki_bucket *bucket, uint64_t chain,
-					const struct wki_slots_ops *ops, void *context)
-{
-	const uint64_t size = wki_slots_chain_size(chain);
 	uint64_t none = 0;
 
 	/* MOV-5 release; pairs: SLT-4, CLM-4, MOV-3; weaker: a half-made bucket could be read; check: explore/slots */
-	if (atomic_cas_release(&bucket->next, &none, chain))
-		wki_slots_count_spilled(next, size);
-	else
+	if (!atomic_cas_release(&bucket->next, &none, chain))
 		wki_slots_free_chain(chain, ops, context);
 }
 
 /* wki_slots_publish - make a bucket of the next array what the layout says, where somebody has not yet */
-WKI_INLINE void wki_slots_publish(struct wki_array *next, struct wki_bucket *bucket, const struct wki_bucket *image,
-				  const struct wki_slots_ops *ops, void *context)
+WKI_INLINE void wki_slots_publish(struct wki_bucket *bucket, const struct wki_bucket *image, const struct wki_slots_ops *ops,
+				  void *context)
 {
 	uint64_t none;
 	unsigned i;
@@ -161,7 +144,7 @@ WKI_INLINE void wki_slots_publish(struct wki_array *next, struct wki_bucket *buc
 		}
 	}
 	if (image->image_next != 0)
-		wki_slots_publish_chain(next, bucket, image->image_next, ops, context);
+		wki_slots_publish_chain(bucket, image->image_next, ops, context);
 }
 
 WKI_INLINE struct wki_bucket *wki_unit_bucket(const struct wki_array *array, const struct wki_array *next, size_t unit)
@@ -194,7 +177,7 @@ WKI_INLINE bool wki_slots_move(struct wki_array *array, struct wki_array *next, 
 		laid = wki_slots_lay_bucket(&from[i], image, unit * targets, next->shift, ops, context);
 	for (i = 0; i < targets; i++) {
 		if (laid)
-			wki_slots_publish(next, &to[i], &image[i], ops, context);
+			wki_slots_publish(&to[i], &image[i], ops, context);
 		else
 			wki_slots_free_chain(image[i].image_next, ops, context);
 	}

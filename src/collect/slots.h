@@ -133,7 +133,7 @@ struct wki_array {
 	wki_array_root next;        /* NULL, then set once */
 	wki_atomic_size frontier;   /* units whose authority has passed to next; only grows */
 	wki_atomic_size claim;      /* units that somebody means to move: a hint */
-	wki_atomic_u64 spilled;     /* slots of overflow buckets that are not EMPTY; only grows */
+	wki_atomic_u64 spilled;     /* slots of overflow buckets that were claimed here, not those that a mover filled; only grows */
 };
 
 /* What a migration must know of entries, and where overflow buckets come from. */
@@ -442,10 +442,10 @@ WKI_INLINE void *wki_slots_get(const wki_array_root *root, uint64_t hash, wki_sa
 	return NULL;
 }
 
-WKI_INLINE void wki_slots_count_spilled(struct wki_array *array, uint64_t slots)
+WKI_INLINE void wki_slots_count_spilled(struct wki_array *array)
 {
 	/* SLT-7 relaxed; pairs: none; weaker: not possible; check: unit/collect/table_test (a sum only) */
-	(void)atomic_fetch_add_relaxed(&array->spilled, slots);
+	(void)atomic_fetch_add_relaxed(&array->spilled, 1);
 }
 
 /* wki_slots_init - the first array, before anybody else can see the table */

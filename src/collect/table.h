@@ -9,7 +9,7 @@
  *
  * live     entries whose state is LIVE; whoever makes one LIVE or ends that counts. A sum over stripes, which may be
  *          off (even below 0) by what is in progress.
- * spilled  slots of overflow buckets that have been filled; of an array.
+ * spilled  slots of overflow buckets that have been filled since the array was made; what a migration lays there, no sweep would take out.
  *
  * Whoever ends an entry takes it out of its slot, which then serves any key. So a table whose entries come and go
  * stays as it is, but for keys that meet in one bucket: what they spill goes with a sweep.

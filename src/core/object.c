@@ -240,8 +240,11 @@ void wk_release(const void *object)
 
 void wk_release_many(const void *object, size_t count)
 {
-	if (object != NULL && count != 0)
-		wki_control_release(wki_control_of(object), count);
+	if (object == NULL || count == 0)
+		return;
+	if (unlikely(count > WKI_STRONG_COUNT)) /* less than none, as a signed number */
+		wki_stop_control(wki_control_of(object), "released more often than retained");
+	wki_control_release(wki_control_of(object), count);
 }
 
 void *wk_try_retain(const void *peeked)

@@ -46,10 +46,10 @@ static bool lay_badly(struct wki_bucket *bucket, struct wki_bucket *image, size_
 	return true;
 }
 
-static void publish_badly(struct wki_array *next, struct wki_bucket *bucket, const struct wki_bucket *image)
+static void publish_badly(struct wki_bucket *bucket, const struct wki_bucket *image)
 {
 	if (config->bug != PUBLISHES_BY_STORE) {
-		wki_slots_publish(next, bucket, image, &ops, NULL);
+		wki_slots_publish(bucket, image, &ops, NULL);
 		return;
 	}
 	for (unsigned i = 0; i < WKI_BUCKET_SLOTS; i++)
@@ -70,7 +70,7 @@ static bool move_badly(struct wki_array *array, struct wki_array *next, size_t u
 	if (config->bug == PASSES_UNMOVED)
 		(void)atomic_fetch_or_release(&from->next, WKI_MOVED);
 	for (size_t i = 0; i < targets; i++)
-		publish_badly(next, &to[i], &image[i]);
+		publish_badly(&to[i], &image[i]);
 	(void)atomic_fetch_or_release(&from->next, WKI_MOVED);
 	return true;
 }
