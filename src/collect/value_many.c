@@ -37,6 +37,8 @@ WKI_INLINE void many_ask_entry_rcu(const struct many_lookup *lookup, bool writes
 	if (slot == WKI_GLANCE_NONE)
 		return;
 	entry = wki_word_entry(wki_slots_load(&lookup->bucket->slot[slot]));
+	if (entry == NULL)
+		return; /* it has left between the two looks */
 	__builtin_prefetch(&entry->key);
 	wki_bucket_ask(lookup->bucket, slot, entry, writes);
 }
