@@ -358,14 +358,16 @@ struct wki_place wki_table_find_room_rcu(const struct wki_table *table, uint64_t
 	return wki_slots_find_room(array, hash, same, key, &table_ops);
 }
 
-/* A migration runs; or the table may be too small: whoever finds no room in the home bucket looks. */
-static bool table_needs_tending(const struct wki_table *table, const struct wki_place *place, uint64_t hash)
+/*
+ * A migration runs; or the table may be too small: whoever takes a slot behind the home bucket that was never used looks.
+ * Where slots that have been used serve again it stays as full as it was.
+ */
+static bool table_needs_tending(const struct wki_table *table, const struct wki_place *place)
 {
-	const struct wki_array *array = place->array;
+	const bool spills = place->claims && (place->seen == 0 || place->word == &place->bucket->next);
 
-	return wki_array_bits(array) < TABLE_SMALL || place->bucket != &array->buckets[wki_hash_home(hash, array->shift)] ||
-	       place->word == &place->bucket->next || wki_slots_next(array) != NULL ||
-	       wki_slots_current(&table->root) != array;
+	return spills || wki_array_bits(place->array) < TABLE_SMALL || wki_slots_next(place->array) != NULL ||
+	       wki_slots_current(&table->root) != place->array;
 }
 
 enum wki_stored wki_table_store_rcu(struct wki_table *table, const struct wki_place *place, uint64_t hash,
@@ -380,7 +382,7 @@ enum wki_stored wki_table_store_rcu(struct wki_table *table, const struct wki_pl
 		return stored;
 	if (displaced != NULL)
 		wki_entry_drop(displaced);
-	*tend = table_needs_tending(table, place, hash);
+	*tend = table_needs_tending(table, place);
 	return stored;
 }
 
