@@ -23,7 +23,7 @@ struct wki_probe {
 
 WKI_INLINE struct wki_probe wki_probe_begin(const struct wki_array *array, uint64_t hash)
 {
-	return (struct wki_probe){ &array->buckets[wki_hash_home(hash, array->shift)], wki_hash_start(hash), WKI_BUCKET_SLOTS };
+	return (struct wki_probe){ wki_slots_home(array, hash), wki_hash_start(hash), WKI_BUCKET_SLOTS };
 }
 
 WKI_INLINE uint64_t wki_slots_look(const wki_atomic_u64 *word)
@@ -87,7 +87,7 @@ WKI_INLINE void wki_claim_lose(wki_atomic_u64 *word, uint64_t claim)
 /* No other slot may be of the claim's key: there is just the home bucket, and nothing else there has its tag. */
 WKI_INLINE bool wki_claim_is_alone(const struct wki_array *array, const wki_atomic_u64 *word, uint64_t hash)
 {
-	const struct wki_bucket *home = &array->buckets[wki_hash_home(hash, array->shift)];
+	const struct wki_bucket *home = wki_slots_home(array, hash);
 	const bool is_home = (size_t)(word - home->slot) < WKI_BUCKET_SLOTS;
 
 	return is_home && wki_bucket_survey(home, wki_hash_tag(hash)).named == 1 && wki_slots_look(&home->next) == 0;
@@ -141,7 +141,7 @@ WKI_INLINE void wki_slots_ask(const wki_array_root *root, uint64_t hash)
 {
 	const struct wki_array *array = wki_slots_current(root);
 
-	__builtin_prefetch(&array->buckets[wki_hash_home(hash, array->shift)], 1);
+	__builtin_prefetch(wki_slots_home(array, hash), 1);
 }
 
 /* An ended entry of another key: its slot is free for the taking. */
@@ -169,7 +169,7 @@ WKI_INLINE bool wki_slots_find_ended(struct wki_place *place, struct wki_bucket 
 WKI_INLINE struct wki_place wki_slots_choose(const struct wki_place *end, const struct wki_place *room, uint64_t hash,
 					     const struct wki_slots_ops *ops)
 {
-	struct wki_bucket *home = &end->array->buckets[wki_hash_home(hash, end->array->shift)];
+	struct wki_bucket *home = wki_slots_home(end->array, hash);
 	struct wki_place place = *end;
 
 	if (room->word != NULL)
@@ -182,7 +182,7 @@ WKI_INLINE struct wki_place wki_slots_choose(const struct wki_place *end, const 
 /* The usual case of wki_slots_look_for_room: the key is not there, and there is room in the home bucket. */
 WKI_INLINE bool wki_slots_find_room_at_home(struct wki_place *place, uint64_t hash)
 {
-	struct wki_bucket *home = &place->array->buckets[wki_hash_home(hash, place->array->shift)];
+	struct wki_bucket *home = wki_slots_home(place->array, hash);
 	const struct wki_survey survey = wki_bucket_survey(home, wki_hash_tag(hash));
 	const unsigned slots = survey.empty != 0 ? survey.empty : survey.free;
 
@@ -363,7 +363,7 @@ WKI_INLINE void wki_slots_withdraw(const struct wki_array *array, uint64_t hash,
 WKI_INLINE bool wki_slots_vacate(const wki_array_root *root, uint64_t hash, const struct wki_entry *entry)
 {
 	struct wki_array *array = wki_slots_route(root, hash);
-	struct wki_bucket *home = &array->buckets[wki_hash_home(hash, array->shift)];
+	struct wki_bucket *home = wki_slots_home(array, hash);
 	unsigned i = wki_bucket_glance(home, wki_hash_tag(hash));
 	struct wki_place place;
 

@@ -262,6 +262,12 @@ WKI_INLINE size_t wki_slots_frontier(const struct wki_array *array)
 	return atomic_load_acquire((wki_atomic_size *)(uintptr_t)&array->frontier);
 }
 
+/* wki_slots_home - the hash's home bucket */
+WKI_INLINE struct wki_bucket *wki_slots_home(const struct wki_array *array, uint64_t hash)
+{
+	return &array->buckets[wki_hash_home(hash, array->shift)];
+}
+
 WKI_INLINE size_t wki_slots_buckets(const struct wki_array *array)
 {
 	return (size_t)1 << (63 - array->shift);
@@ -361,7 +367,7 @@ WKI_INLINE void wki_bucket_set_hint(struct wki_bucket *bucket, size_t slot, cons
 WKI_INLINE struct wki_entry *wki_slots_glance(const wki_array_root *root, uint64_t hash, int writes)
 {
 	const struct wki_array *array = wki_slots_current(root);
-	const struct wki_bucket *bucket = &array->buckets[wki_hash_home(hash, array->shift)];
+	const struct wki_bucket *bucket = wki_slots_home(array, hash);
 	struct wki_entry *entry;
 	unsigned i;
 
@@ -378,7 +384,7 @@ WKI_INLINE struct wki_entry *wki_slots_glance(const wki_array_root *root, uint64
 /* wki_slots_find - the slot of the key, or where the search for it has ended */
 WKI_INLINE struct wki_place wki_slots_find(struct wki_array *array, uint64_t hash, wki_same_key *same, const void *key)
 {
-	struct wki_place place = { .array = array, .bucket = &array->buckets[wki_hash_home(hash, array->shift)] };
+	struct wki_place place = { .array = array, .bucket = wki_slots_home(array, hash) };
 	const uint64_t tag = wki_hash_tag(hash);
 	const unsigned start = wki_hash_start(hash);
 	struct wki_bucket *next;

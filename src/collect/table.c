@@ -359,12 +359,12 @@ struct wki_place wki_table_find_room_rcu(const struct wki_table *table, uint64_t
 }
 
 /*
- * A migration runs; or the table may be too small: whoever takes a slot behind the home bucket that was never used looks.
- * Where slots that have been used serve again it stays as full as it was.
+ * After a store. A migration runs; or the table may be too small: whoever has taken a slot behind the home bucket that was
+ * never used, or appended a bucket, looks. Where slots that have been used serve again it stays as full as it was.
  */
 static bool table_needs_tending(const struct wki_table *table, const struct wki_place *place)
 {
-	const bool spills = place->claims && (place->seen == 0 || place->word == &place->bucket->next);
+	const bool spills = place->claims && place->seen == 0;
 
 	return spills || wki_array_bits(place->array) < TABLE_SMALL || wki_slots_next(place->array) != NULL ||
 	       wki_slots_current(&table->root) != place->array;

@@ -24,7 +24,7 @@ static void many_ask_bucket_rcu(const wk_value_dict *dict, struct many_lookup *l
 	const uint64_t hash = lookup->key.hash;
 	struct wki_array *array = wki_slots_route(&dict->table.root, hash);
 
-	lookup->bucket = &array->buckets[wki_hash_home(hash, array->shift)];
+	lookup->bucket = wki_slots_home(array, hash);
 	__builtin_prefetch(lookup->bucket);
 }
 

@@ -110,14 +110,17 @@ static bool store_makes_at_once(const struct wki_store *store)
  * Nearly always the key is not there, and its bucket's line was written by another processor last: it is asked for, and
  * the entry is made while it is on its way. Who wants what is there finds it, mostly, and writes nothing.
  */
-static struct wki_place store_find_rcu(struct wki_store *store)
+static void store_prepare_rcu(struct wki_store *store)
 {
-	if (!store->wants) {
-		wki_slots_ask(&store->dict->table.root, store->key->hash);
-		if (store->entry == NULL && store->held == 0 && store_role(store) == WKI_ENTRY_WEAK &&
-		    store_makes_at_once(store))
-			(void)store_make(store); /* no memory: it is tried again where it is needed */
-	}
+	if (store->wants)
+		return;
+	wki_slots_ask(&store->dict->table.root, store->key->hash);
+	if (store->entry == NULL && store->held == 0 && store_role(store) == WKI_ENTRY_WEAK && store_makes_at_once(store))
+		(void)store_make(store); /* no memory: it is tried again where it is needed */
+}
+
+static struct wki_place store_find_rcu(const struct wki_store *store)
+{
 	return wki_table_find_room_rcu(&store->dict->table, store->key->hash, store_same(store), store_key(store));
 }
 
@@ -309,6 +312,7 @@ int wki_store_run(struct wki_store *store)
 
 	do {
 		wki_read_lock();
+		store_prepare_rcu(store);
 		code = store_try_rcu(store);
 		store_conclude(store);
 		wki_read_unlock();

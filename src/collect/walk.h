@@ -86,7 +86,7 @@ WKI_INLINE void wki_walk_meet(struct wki_walk_next *next, const struct wki_walke
 WKI_INLINE struct wki_walk_next wki_walk_look(const struct wki_walked *walked, struct wki_array *array, wki_same_key *same,
 					      uint64_t from)
 {
-	struct wki_place place = { .array = array, .bucket = &array->buckets[wki_hash_home(from, array->shift)] };
+	struct wki_place place = { .array = array, .bucket = wki_slots_home(array, from) };
 	struct wki_walk_next next = { 0 };
 	unsigned i;
 
@@ -131,7 +131,7 @@ WKI_INLINE bool wki_walk_tied(uint64_t hash, const struct wki_walked *walked,
 			      bool (*visit)(struct wki_entry *entry, void *context), void *context)
 {
 	struct wki_array *array = wki_slots_route(walked->root, hash);
-	struct wki_bucket *bucket = &array->buckets[wki_hash_home(hash, array->shift)];
+	struct wki_bucket *bucket = wki_slots_home(array, hash);
 	struct wki_entry *entry;
 	unsigned i;
 

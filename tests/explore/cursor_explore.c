@@ -109,7 +109,7 @@ static void meet_tied(struct met *met)
 
 static struct wki_walk_next look_badly(struct wki_array *array, uint64_t from, const struct met *met)
 {
-	struct wki_bucket *bucket = &array->buckets[wki_hash_home(from, array->shift)];
+	struct wki_bucket *bucket = wki_slots_home(array, from);
 	struct wki_walk_next next = { 0 };
 	struct wki_entry *entry;
 
@@ -149,7 +149,7 @@ static void step_badly(struct wki_walk *walk, struct met *met)
 static void step_by_bucket(struct wki_walk *walk, struct met *met)
 {
 	struct wki_array *array = wki_slots_route(&table->root, walk->from);
-	struct wki_bucket *bucket = &array->buckets[wki_hash_home(walk->from, array->shift)];
+	struct wki_bucket *bucket = wki_slots_home(array, walk->from);
 	struct wki_entry *entry;
 
 	wki_walk_pass(walk, ((uint64_t)(wki_hash_home(walk->from, array->shift) + 1) << array->shift << 1) - 1);

@@ -7,8 +7,6 @@
  */
 #include "held_library.h"
 
-#include "history.h"
-
 /* What a scenario starts from. */
 struct config {
 	wk_hold hold;
@@ -189,15 +187,6 @@ void wk_destroy_done(void *dict)
 	explore_free(held);
 }
 
-/* The other thread is no more. What it was storing is finished; what it was removing is left to whoever comes. */
-static void fork_off(intptr_t unused)
-{
-	(void)unused;
-	explore_fork(0);
-	if (bug != STORE_LEFT)
-		wki_store_forked(&intents[0]);
-}
-
 /* Set-up and final check. */
 
 static void plain_release(void *value)
@@ -217,16 +206,6 @@ static void set_up_values(void)
 		}
 		*(unsigned *)values[i] = i;
 	}
-}
-
-static void set_up_history(void)
-{
-	uint8_t references[HISTORY_OBJECTS] = { 1, 1, 1 }, map[HISTORY_KEYS];
-
-	memset(map, HISTORY_NONE, sizeof(map));
-	if (config->filled)
-		map[0] = 0;
-	history_reset(references, map, config->hold == WK_HOLD_STRONG);
 }
 
 static void set_up(intptr_t with)
@@ -250,7 +229,7 @@ static void set_up(intptr_t with)
 		give(0);
 		EXPLORE_CHECK(wk_key_dict_set(&held->dict, payload_of(key), values[0]) == WK_CREATED);
 	}
-	set_up_history();
+	set_up_history(config->filled, config->hold == WK_HOLD_STRONG);
 }
 
 static void check_contents(void)

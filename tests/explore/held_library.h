@@ -5,6 +5,7 @@
 #define EXPLORE_HELD_LIBRARY_H
 
 #include "held_absent.h"
+#include "history.h"
 
 static bool planted_end(struct wki_entry *entry)
 {
@@ -57,5 +58,25 @@ static void planted_taken(struct wki_table *table, struct wki_entry *entry)
 #include "collect/key_dict.c"
 #include "collect/value_store.c"
 #include "collect/values.c"
+
+/* What programs that run it begin with: each value has a reference of theirs; `filled`: key 0 has value 0. */
+static void set_up_history(bool filled, bool strong)
+{
+	uint8_t references[HISTORY_OBJECTS] = { 1, 1, 1 }, map[HISTORY_KEYS];
+
+	memset(map, HISTORY_NONE, sizeof(map));
+	if (filled)
+		map[0] = 0;
+	history_reset(references, map, strong);
+}
+
+/* The other thread is no more. What it was storing is finished; what it was removing is left to whoever comes. */
+static void fork_off(intptr_t unused)
+{
+	(void)unused;
+	explore_fork(0);
+	if (bug != STORE_LEFT)
+		wki_store_forked(&intents[0]);
+}
 
 #endif

@@ -7,8 +7,6 @@
  */
 #include "held_library.h"
 
-#include "history.h"
-
 enum entry_bug {
 	ENTRIES_ARE_WELL,
 	HOLDS_UNSEEN, /* who takes a hold does not say so to who ends the entry */
@@ -176,29 +174,15 @@ void wk_destroy_done(void *dict)
 	explore_free(holder);
 }
 
-/* The other thread is no more. What it was storing is finished. */
-static void fork_off(intptr_t unused)
-{
-	(void)unused;
-	explore_fork(0);
-	wki_store_forked(&intents[0]);
-}
-
 /* Set-up and final check. */
 
 static void set_up_values(void)
 {
-	uint8_t references[HISTORY_OBJECTS] = { 1, 1, 1 }, map[HISTORY_KEYS];
-
 	for (unsigned i = 0; i < VALUES; i++) {
 		released[i] = false;
 		values[i] = &object_new("value", 1)->number;
 		*(unsigned *)values[i] = i;
 	}
-	memset(map, HISTORY_NONE, sizeof(map));
-	if (config->filled)
-		map[0] = 0;
-	history_reset(references, map, false);
 }
 
 static void set_up(intptr_t with)
@@ -217,6 +201,7 @@ static void set_up(intptr_t with)
 	holder->dict.values = WK_VALUES_WEAK;
 	wki_slots_init(&holder->dict.table.root, array_new());
 	set_up_values();
+	set_up_history(config->filled, false);
 	if (config->filled)
 		EXPLORE_CHECK(wk_value_dict_set(&holder->dict, wk_key_u64(0), values[0]) == WK_CREATED);
 }

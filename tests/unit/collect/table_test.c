@@ -426,7 +426,7 @@ static void publish_and_stop(wk_value_dict *dict)
 		if (entry == NULL)
 			continue;
 		hash = wki_entry_hash(entry, dict->table.seed);
-		atomic_store_relaxed(&next->buckets[wki_hash_home(hash, next->shift)].slot[slot], word);
+		atomic_store_relaxed(&wki_slots_home(next, hash)->slot[slot], word);
 	}
 }
 
