@@ -520,5 +520,5 @@ int main(void)
 		cmocka_unit_test(test_the_accounts_balance),
 	};
 
-	return cmocka_run_group_tests_name("weakref/value_dict.h, races", tests, runtime_setup, NULL);
+	return cmocka_run_group_tests_name("weakref/value_dict.h, races", tests, runtime_setup_near, NULL);
 }

@@ -71,3 +71,19 @@ void memory_fail_at(struct memory *memory, unsigned long n)
 {
 	atomic_store(&memory->fail_at, n == 0 ? 0 : atomic_load(&memory->calls) + n);
 }
+
+#define MEMORY_NEAR 512u
+
+void *memory_near_allocate(void *unused, size_t size, size_t alignment)
+{
+	const size_t room = alignment > MEMORY_NEAR ? alignment : MEMORY_NEAR;
+
+	(void)unused;
+	return aligned_alloc(alignment, (size + room - 1) / room * room);
+}
+
+void memory_near_release(void *unused, void *block, size_t size, size_t alignment)
+{
+	(void)unused, (void)size, (void)alignment;
+	free(block);
+}
