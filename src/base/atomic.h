@@ -60,6 +60,7 @@ static inline void wki_program_order(void)
 #define atomic_fetch_or_relaxed(p, v) (SCHED_ACCESS(p), atomic_fetch_or_explicit((p), (v), memory_order_relaxed))
 #define atomic_fetch_or_acquire(p, v) (SCHED_ACCESS(p), atomic_fetch_or_explicit((p), (v), memory_order_acquire))
 #define atomic_fetch_or_release(p, v) (SCHED_ACCESS(p), atomic_fetch_or_explicit((p), (v), memory_order_release))
+#define atomic_fetch_and_relaxed(p, v) (SCHED_ACCESS(p), atomic_fetch_and_explicit((p), (v), memory_order_relaxed))
 #define atomic_fetch_and_release(p, v) (SCHED_ACCESS(p), atomic_fetch_and_explicit((p), (v), memory_order_release))
 
 /*

@@ -108,7 +108,7 @@ struct wki_array *wki_array_new(const wk_allocator *allocator, unsigned bits)
 		wki_free(allocator, memory, sizeof(*memory), ARRAY_ALIGNMENT);
 		return NULL;
 	}
-	memory->array.shift = 63 - bits;
+	memory->array.shift = wki_slots_shift(bits);
 	memory->allocator = allocator;
 	memory->retired.run = array_run;
 	return &memory->array;

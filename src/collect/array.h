@@ -11,7 +11,7 @@
 
 static inline unsigned wki_array_bits(const struct wki_array *array)
 {
-	return 63 - array->shift;
+	return wki_slots_shift(array->shift);
 }
 
 /* wki_array_new - 2^bits empty buckets; NULL: no memory */

@@ -11,7 +11,7 @@
 #ifndef WKI_COLLECT_CLAIM_H
 #define WKI_COLLECT_CLAIM_H
 
-#include "collect/slots.h"
+#include "collect/glance.h"
 
 /* Claims. */
 
@@ -322,6 +322,7 @@ WKI_INLINE enum wki_stored wki_slots_store(const struct wki_place *place, uint64
 					   wki_same_key *same, const void *key, const struct wki_slots_ops *ops,
 					   void *context)
 {
+	const size_t slot = (size_t)(place->word - place->bucket->slot);
 	enum wki_stored stored = WKI_STORED;
 	uint64_t seen = place->seen;
 
@@ -334,8 +335,10 @@ WKI_INLINE enum wki_stored wki_slots_store(const struct wki_place *place, uint64
 		if (!atomic_cas_release(place->word, &seen, wki_word_of(entry, hash)))
 			return WKI_STORE_AGAIN;
 	}
-	if (stored == WKI_STORED && place->word != &place->bucket->next)
-		wki_bucket_set_hint(place->bucket, (size_t)(place->word - place->bucket->slot), entry, ops);
+	if (!place->claims && seen == 0)
+		wki_bucket_key(place->bucket, slot, wki_word_of(entry, hash), ops);
+	else if (stored == WKI_STORED && place->word != &place->bucket->next)
+		(void)wki_bucket_set_hint(place->bucket, slot, entry, ops);
 	return stored;
 }
 
@@ -364,17 +367,19 @@ WKI_INLINE bool wki_slots_vacate(const wki_array_root *root, uint64_t hash, cons
 {
 	struct wki_array *array = wki_slots_route(root, hash);
 	struct wki_bucket *home = wki_slots_home(array, hash);
-	unsigned i = wki_bucket_glance(home, wki_hash_tag(hash));
+	size_t i = wki_bucket_glance(home, hash);
 	struct wki_place place;
 
 	if (i < WKI_BUCKET_SLOTS)
 		place = (struct wki_place){ .bucket = home, .word = &home->slot[i], .seen = wki_slots_load(&home->slot[i]) };
 	if (i >= WKI_BUCKET_SLOTS || wki_place_entry(&place) != entry)
 		place = wki_slots_find(array, hash, wki_slots_is_entry, entry);
-	if (wki_place_entry(&place) == NULL || (place.seen & WKI_FROZEN) != 0)
-		return false;
-	/* CLM-8 release; pairs: SLT-4; weaker: who does not find the key could miss what was done before its end; check: explore/slots */
-	return atomic_cas_release(place.word, &place.seen, WKI_FREE);
+	while (wki_place_entry(&place) == entry && (place.seen & WKI_FROZEN) == 0) {
+		/* CLM-8 release; pairs: SLT-4; weaker: who does not find the key could miss what was done before its end; check: explore/slots */
+		if (atomic_cas_release(place.word, &place.seen, WKI_FREE))
+			return true; /* it fails, and is tried again, where the slot has just become KEYED */
+	}
+	return false;
 }
 
 #endif

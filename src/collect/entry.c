@@ -83,6 +83,11 @@ static const wk_key_type *entry_key_type(const struct wki_entry *entry)
 	return entry_has_extra(entry) ? entry_extra(entry)->key_type : NULL;
 }
 
+static bool entry_owns_unit(const struct wki_entry *entry)
+{
+	return (wki_watch_marks(&entry->watch) & WKI_ENTRY_OWNS) != 0;
+}
+
 static void entry_free(struct wki_entry *entry)
 {
 	size_t bytes = entry_bytes(entry);
@@ -90,6 +95,8 @@ static void entry_free(struct wki_entry *entry)
 	const wk_key_type *keys = entry_key_type(entry);
 	void *memory = (char *)entry - entry_front(entry->watch.detail);
 
+	if (entry_owns_unit(entry))
+		wki_control_pay_home(entry->control);
 	wki_entry_deallocate(allocator, memory, bytes);
 	if (keys != NULL)
 		wki_owner_drop_keys(keys->owner);
@@ -251,6 +258,45 @@ static bool entry_must_leave(const struct wki_entry *entry)
 	return keys != NULL && keys->owner != NULL;
 }
 
+void wki_entry_set_home(struct wki_entry *entry)
+{
+	/* ENT-12 relaxed; pairs: none; weaker: not possible; check: explore/store (nobody else's yet) */
+	atomic_store_relaxed(&entry->watch.state, WKI_WATCH_LIVE | WKI_ENTRY_HOME);
+	wki_control_set_home(entry->control, entry->key.number);
+}
+
+bool wki_entry_remove_rcu(struct wki_entry *entry)
+{
+	if (!wki_entry_is_home(entry))
+		return wki_entry_end(entry);
+	wki_control_leave_home(entry->control);
+	if (!wki_watch_move_marked(&entry->watch, WKI_WATCH_LIVE, WKI_WATCH_REMOVED, WKI_ENTRY_OWNS)) {
+		wki_control_drop_unit(entry->control);
+		return false;
+	}
+	wki_control_owe_home(entry->control);
+	return true;
+}
+
+/* Its object has died, and it is still in its slot. By the owner of the end of life: there are units. */
+static void entry_stay(struct wki_entry *entry)
+{
+	if (!wki_entry_is_home(entry))
+		return;
+	wki_control_add_unit(entry->control);
+	wki_watch_mark(&entry->watch, WKI_ENTRY_OWNS);
+}
+
+/* true: it has left its slot by the caller, who has won its end by its object's death */
+static bool entry_lost_rcu(struct wki_entry *entry)
+{
+	bool vacated = wki_table_lost_rcu(entry->table, entry);
+
+	if (unlikely(!vacated))
+		entry_stay(entry);
+	return vacated;
+}
+
 void wki_entry_watch_rcu(struct wki_entry *entry)
 {
 	wki_control_watch(entry->control, &entry->watch);
@@ -385,7 +431,7 @@ static struct wki_entry *entry_of_watch(struct wki_watch *watch)
 void wki_entry_fired(struct wki_watch *watch)
 {
 	struct wki_entry *entry = entry_of_watch(watch);
-	const uint32_t holds = wki_table_lost_rcu(entry->table, entry) ? 2 : 1; /* the list's, and the slot's */
+	const uint32_t holds = entry_lost_rcu(entry) ? 2 : 1; /* the list's, and the slot's */
 
 	if (wki_entry_has_held(entry)) {
 		wki_held_key_died_rcu(entry, holds);
@@ -402,7 +448,7 @@ void wki_entry_orphaned(struct wki_watch *watch)
 {
 	struct wki_entry *entry = entry_of_watch(watch);
 
-	wki_entry_drop_many(entry, wki_table_lost_rcu(entry->table, entry) ? 2 : 1);
+	wki_entry_drop_many(entry, entry_lost_rcu(entry) ? 2 : 1);
 }
 
 void wki_entry_leave(struct wki_watch *watch)

@@ -12,11 +12,16 @@
  * slot before he has come to that; a mover; the end of the container) drops the slot's hold.
  * The last hold retires the entry: its memory goes one grace period later.
  *
- * LIVE means: the state is LIVE, read first; then the object is not DEAD. An entry owns no weak
+ * LIVE means: the state is LIVE, read first; then the object is not DEAD. A live entry owns no weak
  * unit and its `control` is never cleared. Whoever looks at *control has read the state LIVE in
  * the same read section, and the end of life makes every such state FIRED before the object is
  * retired, so the grace period covers him. That takes a weak value to be on the watch list, or
  * held by whoever is about to put it there.
+ *
+ * HOME: a lookup that is led to *control by the slot has not read the state. The control block tells him what it would
+ * have said: DEAD comes before FIRED, LEFT before REMOVED, as long as the entry is in its slot. And it is there for him: an
+ * entry that is removed from its slot, or is still there after its object's death, owns a unit until nobody can come by that
+ * slot any more. (One that is replaced has left its slot first.)
  *
  * `table` is read by the one who has won LIVE -> FIRED and by nobody else. His section began
  * before the object was dead for anybody, so neither the entry's replacement nor the end of
@@ -54,6 +59,10 @@ enum wki_entry_role { WKI_ENTRY_WEAK, WKI_ENTRY_STRONG, WKI_ENTRY_FLIGHT };
 #define WKI_ENTRY_EQUAL 0x20u /* its key is the object itself, by the type's equality; key.number is the hash */
 #define WKI_ENTRY_HELD 0x40u  /* a key dictionary's: key.object.held is there */
 #define WKI_ENTRY_HEARD 0x80u /* struct wki_entry_listener stands in front of all else, and has a hold; no flight's */
+
+/* Beside watch.state. */
+#define WKI_ENTRY_HOME 0x40u /* constant: its value is at home here (core/control.h); a number's, of a value dictionary */
+#define WKI_ENTRY_OWNS 0x20u /* it has ended, and owns a weak unit of its value until its memory goes */
 
 enum wki_flight_state { WKI_FLIGHT_PENDING, WKI_FLIGHT_DONE, WKI_FLIGHT_FAILED };
 
@@ -159,6 +168,14 @@ static inline bool wki_entry_state_is_live(const struct wki_entry *entry)
 	return wki_watch_state(&entry->watch) == WKI_WATCH_LIVE;
 }
 
+static inline bool wki_entry_is_home(const struct wki_entry *entry)
+{
+	return (wki_watch_marks(&entry->watch) & WKI_ENTRY_HOME) != 0;
+}
+
+/* wki_entry_set_home - before anybody else sees it; its value has been borrowed by the caller first */
+void wki_entry_set_home(struct wki_entry *entry);
+
 static inline bool wki_entry_has_held(const struct wki_entry *entry)
 {
 	return (entry->watch.detail & WKI_ENTRY_HELD) != 0;
@@ -184,11 +201,14 @@ static inline bool wki_entry_is_live_rcu(const struct wki_entry *entry)
 	       (!wki_entry_has_held(entry) || wki_entry_held(entry) != 0);
 }
 
-/* wki_entry_end - the caller wins LIVE -> REMOVED, or it is live no more */
+/* wki_entry_end - the caller wins LIVE -> REMOVED, or it is live no more. The entry has left its slot: else wki_entry_remove_rcu */
 static inline bool wki_entry_end(struct wki_entry *entry)
 {
 	return wki_watch_move(&entry->watch, WKI_WATCH_LIVE, WKI_WATCH_REMOVED);
 }
+
+/* wki_entry_remove_rcu - wki_entry_end of an entry that is in its slot; the caller has found it live in this section */
+bool wki_entry_remove_rcu(struct wki_entry *entry);
 
 /* Flights. */
 

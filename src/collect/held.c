@@ -129,7 +129,7 @@ uintptr_t wki_held_fill(const struct wk_value_dict *dict, uintptr_t word, void *
 		return word;
 	}
 	control = wki_control_of(value);
-	wki_control_borrow(control);
+	(void)wki_control_borrow(control);
 	if (dict->hold == WK_HOLD_WEAK) {
 		held_weak(word)->control = control;
 		return word;

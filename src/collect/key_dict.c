@@ -221,7 +221,7 @@ wk_weak *wk_key_borrow(const void *key)
 	control = wki_control_of(key);
 	if (!wki_control_weakly(control))
 		return NULL;
-	wki_control_borrow(control);
+	(void)wki_control_borrow(control);
 	return (wk_weak *)control;
 }
 

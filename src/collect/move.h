@@ -17,7 +17,7 @@
 #ifndef WKI_COLLECT_MOVE_H
 #define WKI_COLLECT_MOVE_H
 
-#include "collect/slots.h"
+#include "collect/glance.h"
 
 #ifndef WKI_WINDOW
 #define WKI_WINDOW 16u /* units beyond the frontier that may be claimed: what a thread that must pass may find undone */
@@ -101,7 +101,7 @@ WKI_INLINE bool wki_slots_lay_bucket(struct wki_bucket *bucket, struct wki_bucke
 			if (entry == NULL)
 				continue;
 			hash = ops->hash(context, entry);
-			if (!wki_slots_lay(&image[wki_hash_home(hash, shift) - first], word & ~WKI_FROZEN, hash, ops, context))
+			if (!wki_slots_lay(&image[wki_hash_home(hash, shift) - first], word & ~(WKI_FROZEN | WKI_KEYED), hash, ops, context))
 				return false;
 		}
 	}
@@ -140,7 +140,7 @@ WKI_INLINE void wki_slots_publish(struct wki_bucket *bucket, const struct wki_bu
 		if (image->image[i] != 0) {
 			/* MOV-4 release; pairs: SLT-4, CLM-4, MOV-1; weaker: a half-made entry could be read; check: explore/slots */
 			(void)atomic_cas_release(&bucket->slot[i], &none, image->image[i]);
-			wki_bucket_set_hint(bucket, i, wki_word_entry(image->image[i]), ops);
+			wki_bucket_key(bucket, i, image->image[i], ops);
 		}
 	}
 	if (image->image_next != 0)

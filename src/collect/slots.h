@@ -2,7 +2,7 @@
  * collect/slots.h - the slot protocol: buckets of entries that many threads share without a lock
  *
  * WORD, 64 bits:  tag (16, its top bit is set in ENTRY alone) | entry address (48, 16-aligned) |
- *                 VACANT (bit 1) | FROZEN (bit 0)
+ *                 KEYED (bit 2) | FREE (bit 1) | FROZEN (bit 0)
  *
  *	state          word            from                        who
  *	EMPTY          0               -                           the array is made of these
@@ -13,6 +13,7 @@
  *	                                                           is dead or is a flight
  *	                               CLAIM(e)                    whoever has found that e's key is nowhere else
  *	                               EMPTY of the next array     a mover
+ *	ENTRY(e)|KEYED tag|e|4         ENTRY(e), if it was EMPTY   whoever put it there (see KEYED)
  *	LOST(e)        tag-|e|2        CLAIM(e)                    whoever has found e's key elsewhere
  *	FREE           2               ENTRY(x)                    whoever has ended x, or finds it ended
  *	                               LOST(e)                     the writer whose claim it was
@@ -29,7 +30,14 @@
  *
  *	HINT           how far from the entry that is which whoever finds it will want next, to be asked for while
  *	               the entry itself is on its way. It may be wrong, or of an entry that was there before: it is
- *	               prefetched, which cannot fault, and never followed. Only the first look at a home bucket uses it.
+ *	               prefetched, which cannot fault, and followed only where the slot is KEYED. Only the first look at
+ *	               a home bucket uses it.
+ *
+ * KEYED, in the ENTRY(e) of a home bucket: its hint is e's, and right, and what it leads to tells whether e is of the key
+ * that is looked for, and live (`is_home`). Only the first entry that a slot has had may become so: whoever put it there,
+ * the writer or any mover, writes the hint, then adds KEYED to the very word, if that is still there. Late ones write the
+ * same hint once more. Whoever comes after e in the slot writes his own, once his word is there: so a lookup reads the
+ * word, the hint, and the word again.
  *
  * A key's PROBE ORDER: the slots of its home bucket, cyclic from start(hash), then those of the
  * overflow bucket in the same way, and so on.
@@ -84,7 +92,6 @@
 #define WKI_COLLECT_SLOTS_H
 
 #include "base/atomic.h"
-#include "base/line.h"
 
 #define WKI_INLINE static inline __attribute__((always_inline))
 
@@ -99,10 +106,11 @@
 #define WKI_BUCKET_SLOTS 4u /* an explorer makes buckets smaller */
 #endif
 
-#define WKI_HINT_UNIT 16u /* a hint is how many of these lie between the entry and what is wanted: 2^31 in each direction */
+#define WKI_HINT_UNIT 8u /* a hint is how many of these lie between the entry and what is wanted: 2^31 in each direction */
 #define WKI_FROZEN UINT64_C(1)
 #define WKI_MOVED UINT64_C(2) /* in NEXT of a unit's first bucket */
 #define WKI_FREE UINT64_C(2) /* in a slot, and in every word that is LOST */
+#define WKI_KEYED UINT64_C(4) /* in a slot's ENTRY */
 #define WKI_WORD_TAG (UINT64_C(0xffff) << 48)
 #define WKI_WORD_ENTRY (UINT64_C(1) << 63) /* in every word that is an ENTRY */
 #define WKI_WORD_ADDRESS UINT64_C(0x0000fffffffffff0)
@@ -128,8 +136,8 @@ struct wki_array;
 typedef WKI_ATOMIC_POINTER(struct wki_array) wki_array_root;
 
 struct wki_array {
-	struct wki_bucket *buckets; /* constant: 2^(63 - shift) of them, zeroed */
-	unsigned shift;             /* constant */
+	struct wki_bucket *buckets; /* constant: zeroed */
+	unsigned shift;             /* constant: wki_slots_shift, of how many there are */
 	wki_array_root next;        /* NULL, then set once */
 	wki_atomic_size frontier;   /* units whose authority has passed to next; only grows */
 	wki_atomic_size claim;      /* units that somebody means to move: a hint */
@@ -146,6 +154,7 @@ struct wki_slots_ops {
 	struct wki_bucket *(*bucket_new)(void *context); /* zeroed; NULL: no memory */
 	void (*bucket_free)(void *context, struct wki_bucket *bucket);
 	uintptr_t (*hint)(const struct wki_entry *entry); /* NULL: there are none */
+	bool (*is_home)(const struct wki_entry *entry);   /* may its slot be KEYED? Constant. With hints only */
 };
 
 /* Is it an entry of this key? Asked of entries whose tag fits, dead ones included. */
@@ -179,9 +188,28 @@ WKI_INLINE unsigned wki_hash_start(uint64_t hash)
 	return (unsigned)((hash >> 16 & 0xff) * WKI_BUCKET_SLOTS >> 8);
 }
 
+/*
+ * wki_slots_shift - of an array of 2^bits buckets, at most 2^58
+ *
+ * The home bucket's address in the array is the hash shifted by so much, its last WKI_BUCKET_BITS cut off: a
+ * bucket is a line of so many bits.
+ */
+#define WKI_BUCKET_BITS 6u
+
+WKI_INLINE unsigned wki_slots_shift(unsigned bits)
+{
+	return 64 - WKI_BUCKET_BITS - bits;
+}
+
 WKI_INLINE size_t wki_hash_home(uint64_t hash, unsigned shift)
 {
-	return (size_t)(hash >> 1 >> shift);
+	return (size_t)(hash >> shift >> WKI_BUCKET_BITS);
+}
+
+/* wki_home_hash - the least hash whose home it is */
+WKI_INLINE uint64_t wki_home_hash(size_t home, unsigned shift)
+{
+	return (uint64_t)home << WKI_BUCKET_BITS << shift;
 }
 
 WKI_INLINE uint64_t wki_word_of(const struct wki_entry *entry, uint64_t hash)
@@ -270,7 +298,7 @@ WKI_INLINE struct wki_bucket *wki_slots_home(const struct wki_array *array, uint
 
 WKI_INLINE size_t wki_slots_buckets(const struct wki_array *array)
 {
-	return (size_t)1 << (63 - array->shift);
+	return (size_t)1 << wki_slots_shift(array->shift);
 }
 
 /* A unit is a bucket of whichever of the two arrays has fewer. */
@@ -281,7 +309,7 @@ WKI_INLINE unsigned wki_unit_shift(const struct wki_array *array, const struct w
 
 WKI_INLINE size_t wki_slots_units(const struct wki_array *array, const struct wki_array *next)
 {
-	return (size_t)1 << (63 - wki_unit_shift(array, next));
+	return (size_t)1 << wki_slots_shift(wki_unit_shift(array, next));
 }
 
 WKI_INLINE struct wki_array *wki_slots_route_from(struct wki_array *array, uint64_t hash)
@@ -306,79 +334,8 @@ WKI_INLINE struct wki_array *wki_slots_route(const wki_array_root *root, uint64_
 
 WKI_INLINE uint64_t wki_slots_load(const wki_atomic_u64 *word)
 {
-	/* SLT-4 acquire; pairs: CLM-1, CLM-2, CLM-3, CLM-5, MOV-2, MOV-4, MOV-5; weaker: a half-made entry or bucket could be read; check: explore/slots */
+	/* SLT-4 acquire; pairs: CLM-1, CLM-2, CLM-3, CLM-5, GLN-4, MOV-2, MOV-4, MOV-5; weaker: a half-made entry or bucket could be read; check: explore/slots */
 	return atomic_load_acquire((wki_atomic_u64 *)(uintptr_t)word);
-}
-
-/* wki_bucket_glance - the first slot whose word has the tag: all are compared, so that no branch depends on the key */
-#define WKI_GLANCE_NONE WKI_BUCKET_SLOTS
-
-#if WKI_HAS_LINE && WKI_BUCKET_SLOTS == 4u && !WKI_EXPLORE
-WKI_INLINE unsigned wki_bucket_glance(const struct wki_bucket *bucket, uint64_t tag)
-{
-	return wki_line_find(bucket->slot, tag);
-}
-#else
-WKI_INLINE unsigned wki_bucket_glance(const struct wki_bucket *bucket, uint64_t tag)
-{
-	unsigned i;
-
-	for (i = 0; i < WKI_BUCKET_SLOTS; i++) {
-		/* SLT-9 relaxed; pairs: none; weaker: not possible; check: explore/slots (only a hint where to look: SLT-4 reads what is used) */
-		uint64_t word = atomic_load_relaxed((wki_atomic_u64 *)(uintptr_t)&bucket->slot[i]);
-
-		if ((word ^ tag) >> 48 == 0)
-			break;
-	}
-	return i;
-}
-#endif
-
-/* Hints. */
-
-WKI_INLINE void wki_bucket_ask(const struct wki_bucket *bucket, unsigned slot, const struct wki_entry *entry, int writes)
-{
-	/* SLT-10 relaxed; pairs: none; weaker: not possible; check: by reading (only prefetched) */
-	const intptr_t hint = (int32_t)atomic_load_relaxed((wki_atomic_u32 *)(uintptr_t)&bucket->hint[slot]);
-	const void *wanted = (const void *)((uintptr_t)entry + (uintptr_t)hint * WKI_HINT_UNIT);
-
-	if (writes)
-		__builtin_prefetch(wanted, 1);
-	else
-		__builtin_prefetch(wanted);
-}
-
-WKI_INLINE void wki_bucket_set_hint(struct wki_bucket *bucket, size_t slot, const struct wki_entry *entry,
-				    const struct wki_slots_ops *ops)
-{
-	if (ops->hint == NULL)
-		return;
-	/* SLT-11 relaxed; pairs: none; weaker: not possible; check: by reading (only prefetched) */
-	atomic_store_relaxed(&bucket->hint[slot], (uint32_t)((ops->hint(entry) - (uintptr_t)entry) / WKI_HINT_UNIT));
-}
-
-/*
- * wki_slots_glance - the first entry in the home bucket that has the key's tag; NULL: look again, properly
- *
- * Mostly it is the key's, and if it is, then as truly as if wki_slots_find had found it: a key has
- * one slot (S1). That there is none says nothing: a migration may be running, the key may be in an
- * overflow bucket, or two keys have one tag. What its hint leads to is asked for, to be written if `writes`.
- */
-WKI_INLINE struct wki_entry *wki_slots_glance(const wki_array_root *root, uint64_t hash, int writes)
-{
-	const struct wki_array *array = wki_slots_current(root);
-	const struct wki_bucket *bucket = wki_slots_home(array, hash);
-	struct wki_entry *entry;
-	unsigned i;
-
-	if (__builtin_expect(wki_slots_next(array) != NULL, 0))
-		return NULL;
-	i = wki_bucket_glance(bucket, wki_hash_tag(hash));
-	if (__builtin_expect(i == WKI_GLANCE_NONE, 0))
-		return NULL;
-	entry = wki_word_entry(wki_slots_load(&bucket->slot[i]));
-	wki_bucket_ask(bucket, i, entry, writes);
-	return entry;
 }
 
 /* wki_slots_find - the slot of the key, or where the search for it has ended */

@@ -168,6 +168,7 @@ static const struct wki_slots_ops table_ops = {
 	.bucket_new = table_bucket_new,
 	.bucket_free = table_bucket_free,
 	.hint = table_entry_hint,
+	.is_home = wki_entry_is_home,
 };
 
 /* Migrations. */

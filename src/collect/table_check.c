@@ -30,7 +30,7 @@ static void check_word(struct table_tally *tally, struct wki_array *array, size_
 	if (entry == NULL)
 		return;
 	hash = wki_entry_hash(entry, tally->table->seed);
-	check_that((word & ~WKI_FROZEN) == wki_word_of(entry, hash), tally->table, "the tag is of the entry's hash");
+	check_that((word & ~(WKI_FROZEN | WKI_KEYED)) == wki_word_of(entry, hash), tally->table, "the tag is of the entry's hash");
 	check_that(wki_hash_home(hash, array->shift) == home, tally->table, "the entry is at home");
 	place = wki_slots_find(array, hash, wki_slots_is_entry, entry);
 	check_that(wki_place_entry(&place) == entry, tally->table, "(S1) no EMPTY slot before the entry's");

@@ -31,12 +31,12 @@ bool wki_table_each_rcu(struct wki_table *table, uint64_t *from, void (*visit)(s
 {
 	struct wki_array *array = wki_slots_route(&table->root, *from);
 	size_t home = wki_hash_home(*from, array->shift);
-	bool begins = (uint64_t)home << array->shift << 1 == *from;
+	bool begins = wki_home_hash(home, array->shift) == *from;
 
 	bucket_each(table, &array->buckets[home], begins ? 0 : *from, visit, context);
 	if (home + 1 == wki_slots_buckets(array))
 		return false;
-	*from = (uint64_t)(home + 1) << array->shift << 1;
+	*from = wki_home_hash(home + 1, array->shift);
 	return true;
 }
 
@@ -76,7 +76,7 @@ static void slot_drain(wki_atomic_u64 *slot, wki_table_end *end, void *context)
 	word = wki_slots_load(slot);
 	entry = wki_word_entry(word);
 	owned = entry != NULL ? end(entry, context) : NULL;
-	/* EAC-1 relaxed; pairs: none; weaker: not possible; check: unit/collect/table_test (nobody looks for a key any more) */
+	/* EAC-1 relaxed; pairs: none; weaker: not possible; check: unit/collect/table_test (nobody stores, moves or looks for a key any more) */
 	if (entry != NULL && ((word & WKI_FROZEN) != 0 || atomic_cas_relaxed(slot, &word, WKI_FREE)))
 		wki_entry_drop(entry);
 	wki_read_unlock();

@@ -61,7 +61,7 @@ static struct wki_ticket *ticket_make_rcu(struct wki_control *control)
 	}
 	wki_watch_init(&ticket->watch, WKI_WATCH_TICKET, 1);
 	ticket->control = control;
-	wki_control_borrow(control);
+	(void)wki_control_borrow(control);
 	wki_ticket_hold(ticket);
 	return ticket;
 }

@@ -32,15 +32,14 @@ static __attribute__((noinline, cold)) void *value_get(const wk_value_dict *dict
 void *wk_value_dict_get(const wk_value_dict *dict, wk_key key)
 {
 	struct wki_section section;
-	struct wki_entry *entry;
+	struct wki_control *control;
 	void *object = NULL;
 
 	if (!wki_value_is_plain(dict, key) || unlikely(!wki_read_is_known()))
 		return value_get(dict, key);
 	section = wki_section_begin();
-	entry = wki_value_glance_rcu(dict, key.number, wki_hash_u64(key.number, dict->table.seed), 1);
-	if (likely(entry != NULL))
-		object = wki_control_upgrade(entry->control);
+	if (likely(wki_value_glance_rcu(dict, key.number, wki_hash_u64(key.number, dict->table.seed), 1, &control)))
+		object = wki_control_upgrade(control);
 	wki_section_end(section);
 	return likely(object != NULL) ? object : value_get(dict, key);
 }
@@ -56,13 +55,13 @@ static __attribute__((noinline, cold)) void *value_peek(const wk_value_dict *dic
 
 void *wk_value_dict_peek(const wk_value_dict *dict, wk_key key)
 {
-	struct wki_entry *entry;
-	void *object;
+	struct wki_control *control;
+	void *object = NULL;
 
 	if (WKI_CHECK_LEVEL >= 1 || !wki_value_is_plain(dict, key) || unlikely(!wki_read_is_known()))
 		return value_peek(dict, key);
-	entry = wki_value_glance_rcu(dict, key.number, wki_hash_u64(key.number, dict->table.seed), 0);
-	object = likely(entry != NULL) ? wki_control_peek(entry->control) : NULL;
+	if (likely(wki_value_glance_rcu(dict, key.number, wki_hash_u64(key.number, dict->table.seed), 0, &control)))
+		object = wki_control_peek(control);
 	return likely(object != NULL) ? object : value_peek(dict, key);
 }
 

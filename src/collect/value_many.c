@@ -31,16 +31,18 @@ static void many_ask_bucket_rcu(const wk_value_dict *dict, struct many_lookup *l
 /* Of the entry the line with the key, where its address is, too, mostly. The object is to be written if `writes`. */
 WKI_INLINE void many_ask_entry_rcu(const struct many_lookup *lookup, bool writes)
 {
-	const unsigned slot = wki_bucket_glance(lookup->bucket, wki_hash_tag(lookup->key.hash));
+	const size_t slot = wki_bucket_glance(lookup->bucket, lookup->key.hash);
 	const struct wki_entry *entry;
+	uint64_t word;
 
 	if (slot == WKI_GLANCE_NONE)
 		return;
-	entry = wki_word_entry(wki_slots_load(&lookup->bucket->slot[slot]));
+	word = wki_slots_load(&lookup->bucket->slot[slot]);
+	entry = wki_word_entry(word);
 	if (entry == NULL)
 		return; /* it has left between the two looks */
 	__builtin_prefetch(&entry->key);
-	wki_bucket_ask(lookup->bucket, slot, entry, writes);
+	wki_slots_prefetch(wki_bucket_hinted(lookup->bucket, slot, word), writes);
 }
 
 /* What `take` makes of each key's entry; in one section, a batch being short. */

@@ -26,6 +26,14 @@ static bool store_owns_slots(const struct wki_store *store)
 	return (store->dict->form.marks & WKI_ENTRY_EQUAL) != 0;
 }
 
+/* Where lookups are of a number that no other container asks for: see core/control.h, HOME. */
+static bool store_gives_home(const struct wki_store *store)
+{
+	const wk_value_dict *dict = store->dict;
+
+	return dict->form.keys == WK_KEYS_U64 && !dict->is_set && store->control->type->owner == NULL;
+}
+
 static enum wki_entry_role store_role(const struct wki_store *store)
 {
 	if (store->control == NULL)
@@ -43,7 +51,7 @@ static void store_make_held(const struct wki_store *store, struct wki_entry *ent
 
 	wki_entry_set_held(entry, store->control != NULL ? store->held : (uintptr_t)key);
 	if (store->control == NULL && key != NULL)
-		wki_control_borrow((struct wki_control *)(uintptr_t)key);
+		(void)wki_control_borrow((struct wki_control *)(uintptr_t)key);
 }
 
 static bool store_make(struct wki_store *store)
@@ -247,8 +255,8 @@ static enum wki_stored store_entry_rcu(struct wki_store *store, const struct wki
 {
 	enum wki_stored stored;
 
-	if (store->control != NULL)
-		wki_control_borrow(store->control);
+	if (store->control != NULL && wki_control_borrow(store->control) && store_gives_home(store))
+		wki_entry_set_home(store->entry);
 	if (store->held != 0)
 		(void)wki_held_aim(store->dict, store->held, store->entry);
 	store_announce(store, store->entry, live ? wki_place_entry(place) : NULL);

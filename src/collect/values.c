@@ -85,7 +85,7 @@ static bool value_end_rcu(struct wki_removal *removal, struct wki_entry *entry)
 {
 	if (wki_entry_has_held(entry))
 		return value_end_held_rcu(removal, entry);
-	if (!wki_entry_end(entry))
+	if (!wki_entry_remove_rcu(entry))
 		return false;
 	value_ended_rcu(removal, entry);
 	return true;
@@ -368,7 +368,7 @@ static int value_init(struct wk_value_dict *dict, const wk_value_dict_options *o
 	dict->value_type = options->value_type;
 	dict->values = options->values;
 	(void)snprintf(dict->name, sizeof(dict->name), "%s", options->name != NULL ? options->name : "");
-	wki_control_borrow(control); /* its table finds its way back to it */
+	(void)wki_control_borrow(control); /* its table finds its way back to it */
 	return WK_OK;
 }
 

@@ -96,14 +96,28 @@ WKI_INLINE bool wki_value_is_plain(const wk_value_dict *dict, wk_key key)
 	return likely(((uintptr_t)key.data | (uintptr_t)dict->form.keys) == 0);
 }
 
-/* wki_value_glance_rcu - the key's entry, state LIVE; NULL: look properly. Its object is on its way, to be written if `writes`. */
-WKI_INLINE struct wki_entry *wki_value_glance_rcu(const wk_value_dict *dict, uint64_t number, uint64_t hash, int writes)
+/*
+ * wki_value_glance_rcu - *control: of the key's value; its entry is live, if the object is. false: look properly
+ *
+ * The line is on its way, to be written if `writes`. Where the value is at home under this key the entry is not touched.
+ */
+WKI_INLINE bool wki_value_glance_rcu(const wk_value_dict *dict, uint64_t number, uint64_t hash, int writes,
+				     struct wki_control **control)
 {
-	struct wki_entry *entry = wki_slots_glance(&dict->table.root, hash, writes);
+	const struct wki_glance glance = wki_slots_glance(&dict->table.root, hash);
+	const struct wki_entry *entry = wki_word_named(glance.word);
 
-	if (unlikely(entry == NULL || entry->key.number != number || !wki_entry_state_is_live(entry)))
-		return NULL;
-	return entry;
+	if (unlikely(glance.word == 0))
+		return false;
+	wki_slots_prefetch(glance.hinted, writes);
+	if (likely((glance.word & WKI_KEYED) != 0)) {
+		*control = glance.hinted;
+		return likely(wki_control_is_home_rcu(*control, number));
+	}
+	if (unlikely(entry->key.number != number || !wki_entry_state_is_live(entry)))
+		return false;
+	*control = entry->control;
+	return true;
 }
 
 /* What lookups take: see wki_slots_get. */

@@ -119,7 +119,7 @@ WKI_INLINE void *wki_walk_step(struct wki_walk *walk, const struct wki_walked *w
 		return NULL;
 	}
 	if (next.entry == NULL) {
-		wki_walk_pass(walk, ((uint64_t)(home + 1) << array->shift << 1) - 1);
+		wki_walk_pass(walk, wki_home_hash(home + 1, array->shift) - 1);
 		return NULL;
 	}
 	wki_walk_pass(walk, next.hash);

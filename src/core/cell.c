@@ -65,7 +65,7 @@ static struct wki_count *cell_offer(const void *object)
 	control = wki_control_of(object);
 	if (unlikely(wki_count_is_dead(&control->count)))
 		wki_stop_control(control, "put into a cell after its last release");
-	wki_control_borrow(control);
+	(void)wki_control_borrow(control);
 	return &control->count;
 }
 

@@ -100,6 +100,13 @@ void wki_control_drop_unit(struct wki_control *control)
 	control_give_back(control);
 }
 
+void wki_control_pay_home(struct wki_control *control)
+{
+	/* CTL-15 relaxed; pairs: none; weaker: not possible; check: unit/collect/home_test (CNT-4 carries it) */
+	(void)atomic_fetch_and_relaxed(&control->count.meta, ~WKI_OWED);
+	wki_control_drop_unit(control);
+}
+
 static void control_drop_strong_side(struct wki_control *control)
 {
 	/* CTL-10 relaxed; pairs: none; weaker: not possible; check: api/misuse_test */

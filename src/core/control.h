@@ -20,9 +20,15 @@
  *
  * Impossible: DEAD to any other; two owners of one end of life; a watch pushed when DEAD or UNBORN.
  *
- * Entries of containers, watches and peekers own no unit. They find the block through
+ * Entries of containers while they are live, watches and peekers own no unit. They find the block through
  * something that stops being live before the end of life retires the block, and look at it
  * only inside the read section in which they found that live: the grace period covers them.
+ *
+ * HOME. An object that is borrowed for the first time by an entry of a dictionary of numbers has its home there, for good,
+ * and the block has that entry's key, in the word that is its link once it is dead. Who is led here by such an entry's
+ * slot, and finds the key he looks for, the object alive, and nothing gone from its home (LEFT), need not look at the entry.
+ * Objects whose type has an owner have no home: an entry that has ended may keep the block for long (collect/entry.h), and
+ * so the owner's code.
  *
  * Layer: core.
  */
@@ -36,18 +42,20 @@
 #include "weakref/object.h"
 #include "weakref/weak.h"
 
-/* META flags; bits 0 to 7 (core/watch.h has the rest of the word). */
+/* META flags; bits 0 to 7, and 12 (core/watch.h has the rest of the word). */
+#define WKI_LEFT UINT32_C(0x01)      /* sticky, before the object's entry at home, in its slot, ends otherwise than by its death */
 #define WKI_EXTRA UINT32_C(0x02)     /* constant: struct wki_extra stands in front */
 #define WKI_GIVEN UINT32_C(0x04)     /* constant: the payload's memory is the program's */
 #define WKI_DISCARDED UINT32_C(0x08) /* no destroy: the constructor failed, or the payload was taken */
 #define WKI_ENDING UINT32_C(0x10)    /* an asynchronous destroy has begun and is not done */
+#define WKI_OWED UINT32_C(0x1000)    /* the entry that has left home owns a unit, which nobody is to count as a weak handle */
 /* WKI_META_CELLED 0x40: core/count.h; WKI_META_PRUNING 0x80: core/watch.h */
 
 struct wki_control {
 	struct wki_count count;  /* strong, units, meta */
 	const wk_type *type;     /* constant; outlives the object, weak handles ask for it */
 	wki_watch_head watches;  /* pushed by holders, pruned, taken at death */
-	struct wki_link link;    /* dead: mailbox, batch, limbo or queue; one at a time */
+	struct wki_link link;    /* alive: the key of its home; dead: mailbox, batch, limbo or queue, one at a time */
 	union {
 		uintptr_t back;  /* inline: the back word */
 		void *payload;   /* apart: WKI_STRONG_APART */
@@ -161,14 +169,68 @@ static inline void wki_control_check_born(const struct wki_control *control)
  * wki_control_borrow - from now on somebody may look at the object without owning a reference
  *
  * By a holder of a strong reference, before what it publishes can be seen: the release of that
- * reference carries the flag to the owner of the end of life.
+ * reference carries the flag to the owner of the end of life. true: the caller is the first one, and may set its home.
  */
-static inline void wki_control_borrow(struct wki_control *control)
+static inline bool wki_control_borrow(struct wki_control *control)
 {
 	if (wki_count_is_borrowed(&control->count))
-		return;
+		return false;
 	wki_control_check_born(control);
-	wki_count_borrow(&control->count);
+	return wki_count_borrow(&control->count);
+}
+
+/* wki_control_set_home - by who has borrowed it first, before it publishes what leads here */
+static inline void wki_control_set_home(struct wki_control *control, uint64_t key)
+{
+	/* CTL-12 relaxed; pairs: none; weaker: not possible; check: explore/store (published by GLN-4) */
+	atomic_store_relaxed(&control->link.next, key);
+}
+
+/*
+ * wki_control_is_home_rcu - is the object at home under this key, if it is alive?
+ *
+ * By who was led here by a slot that is KEYED (collect/slots.h), in this section. Whether it is alive is asked after this.
+ */
+static inline bool wki_control_is_home_rcu(const struct wki_control *control, uint64_t key)
+{
+	/* CTL-13 acquire; pairs: LNK-2; weaker: who takes a link for the key could still find the object alive; check: explore/store */
+	return atomic_load_acquire((wki_atomic_word *)(uintptr_t)&control->link.next) == key &&
+	       (wki_control_meta(control) & WKI_LEFT) == 0;
+}
+
+/*
+ * wki_control_leave_home - by who has found the entry at home live, in this section and in its slot, and is about to end it
+ *
+ * A unit is his, for the entry, if he is the one who ends it (wki_control_owe_home); else he gives it back.
+ */
+static inline void wki_control_leave_home(struct wki_control *control)
+{
+	wki_control_add_unit(control);
+	/* CTL-14 relaxed; pairs: none; weaker: not possible; check: explore/store (WCH-7 carries it to whoever finds the entry ended) */
+	(void)atomic_fetch_or_relaxed(&control->count.meta, WKI_LEFT);
+}
+
+/* wki_control_owe_home - the unit is the entry's */
+static inline void wki_control_owe_home(struct wki_control *control)
+{
+	/* CTL-18 release; pairs: CTL-16; weaker: OWED could be seen without its unit; check: explore/store, unit/collect/home_test */
+	(void)atomic_fetch_or_release(&control->count.meta, WKI_OWED);
+}
+
+/* wki_control_pay_home - the entry's time has come: its unit is given back */
+void wki_control_pay_home(struct wki_control *control);
+
+/* wki_control_weak_handles - a hint; right where nobody is at it, and never too few but for a grant that is late (core/count.h) */
+static inline uint32_t wki_control_weak_handles(const struct wki_control *control)
+{
+	/* CTL-16 acquire; pairs: CTL-18; weaker: a weak handle could be taken for what is OWED; check: explore/store, unit/collect/home_test */
+	const uint32_t before = atomic_load_acquire((wki_atomic_u32 *)(uintptr_t)&control->count.meta);
+	/* CTL-17 acquire; pairs: CNT-4; weaker: the unit could be gone, and OWED still be seen; check: api/weak_test, unit/collect/home_test */
+	const uint32_t units = wki_count_units(atomic_load_acquire((wki_atomic_u32 *)(uintptr_t)&control->count.units));
+	/* It was OWED all the while: it is only once. */
+	const uint32_t others = WKI_STRONG_UNITS + ((before & wki_control_meta(control) & WKI_OWED) != 0);
+
+	return units <= others ? 0 : units - others;
 }
 
 /* wki_control_borrow_unit - the same, and a unit for who borrows */
@@ -200,7 +262,9 @@ static inline void *wki_control_peek(const struct wki_control *control)
 {
 	uint64_t strong = wki_count_peek(&control->count);
 
-	return likely((strong & (WKI_STRONG_DEAD | WKI_STRONG_NOPEEK)) == 0) ? wki_payload_of(control, strong) : NULL;
+	if (likely(strong <= WKI_STRONG_COUNT)) /* as most are: no flag is set */
+		return (void *)(uintptr_t)(control + 1);
+	return (strong & (WKI_STRONG_DEAD | WKI_STRONG_NOPEEK)) == 0 ? wki_payload_of(control, strong) : NULL;
 }
 
 /* wki_control_weakly - may the type be referenced weakly at all? */

@@ -123,10 +123,11 @@ static inline bool wki_count_is_borrowed(const struct wki_count *count)
 	return (atomic_load_relaxed((wki_atomic_u32 *)(uintptr_t)&count->units) & WKI_UNITS_BORROWED) != 0;
 }
 
-static inline void wki_count_borrow(struct wki_count *count)
+/* wki_count_borrow - true: the caller is the first one */
+static inline bool wki_count_borrow(struct wki_count *count)
 {
 	/* CNT-21 relaxed; pairs: none; weaker: not possible; check: unit/core/control_test (no plain store: threads may share the one reference) */
-	(void)atomic_fetch_or_relaxed(&count->units, WKI_UNITS_BORROWED);
+	return (atomic_fetch_or_relaxed(&count->units, WKI_UNITS_BORROWED) & WKI_UNITS_BORROWED) == 0;
 }
 
 /* wki_count_borrow_unit - both at once, where it has not been borrowed; returns the units before */
@@ -138,7 +139,7 @@ static inline uint32_t wki_count_borrow_unit(struct wki_count *count)
 	/* CNT-23 relaxed; pairs: none; weaker: not possible; check: unit/core/control_test (as CNT-3 and CNT-21) */
 	if (atomic_cas_relaxed(&count->units, &word, (word | WKI_UNITS_BORROWED) + 1))
 		return wki_count_units(word);
-	wki_count_borrow(count); /* somebody else was at it: two steps, and no loop */
+	(void)wki_count_borrow(count); /* somebody else was at it: two steps, and no loop */
 	return wki_count_add_unit(count);
 }
 

@@ -28,7 +28,7 @@ static void construction_over(void *argument)
 	const struct construction *construction = argument;
 	struct wki_control *control = construction->control;
 
-	wki_count_borrow(&control->count); /* published by CNT-18 */
+	(void)wki_count_borrow(&control->count); /* published by CNT-18 */
 	if (construction->code >= 0)
 		wki_count_bear(&control->count);
 	else

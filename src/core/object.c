@@ -262,16 +262,9 @@ size_t wk_strong_count(const void *object)
 	return strong & WKI_STRONG_DEAD ? 0 : wki_strong_count(strong);
 }
 
-/* Units less the strong side's. */
 size_t wk_weak_count(const void *object)
 {
-	uint32_t units;
-
-	if (object == NULL)
-		return 0;
-	/* OBJ-4 relaxed; pairs: none; weaker: not possible; check: api/weak_test (a hint) */
-	units = wki_count_units(atomic_load_relaxed(&wki_control_of(object)->count.units));
-	return units <= WKI_STRONG_UNITS ? 0 : units - WKI_STRONG_UNITS;
+	return object == NULL ? 0 : wki_control_weak_handles(wki_control_of(object));
 }
 
 const wk_type *wk_type_of(const void *object)

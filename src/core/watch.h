@@ -18,7 +18,7 @@
  * keeps watches and control block where they are.
  *
  * META, the word beside the units:  garbage (16 bits) | generation of PRUNING (3 bits, at 13) |
- * log2 of the garbage that starts a prune (5 bits, at 8) | flags (8 bits, core/control.h, PRUNING
+ * log2 of the garbage that starts a prune (4 bits, at 8) | flags (bit 12 and 8 bits, core/control.h, PRUNING
  * among them). The garbage is a hint; it is at the top so that it wraps into nothing. A pruner
  * that a fork left behind is no pruner (base/generation.h); of eight forks in a row one takes
  * him for its own, and lets the garbage lie.
@@ -38,10 +38,12 @@ enum wki_watch_state { WKI_WATCH_LIVE, WKI_WATCH_REMOVED, WKI_WATCH_FIRED, WKI_W
  * watch without it knows that there are no holds but those it began with.
  */
 #define WKI_WATCH_SHARED 0x80u
+#define WKI_WATCH_MARKS 0x60u /* likewise sticky: two of the embedder's */
+#define WKI_WATCH_STATE 0x03u
 
 struct wki_watch {
 	WKI_ATOMIC_POINTER(struct wki_watch) next; /* pusher before the push; then only the pruner */
-	wki_atomic_u8 state;                       /* enum wki_watch_state; SHARED */
+	wki_atomic_u8 state;                       /* enum wki_watch_state; SHARED, MARKS */
 	uint8_t kind;                              /* who it is: core/control.h; constant */
 	uint8_t detail;                            /* the embedder's, constant */
 	uint8_t note;                              /* the embedder's, by whoever has won the state */
@@ -53,7 +55,7 @@ typedef WKI_ATOMIC_POINTER(struct wki_watch) wki_watch_head;
 #define WKI_META_PRUNING UINT32_C(0x80)
 #define WKI_META_AGAIN UINT32_C(0x20) /* something was removed that must not stay as litter */
 #define WKI_META_DUE_SHIFT 8
-#define WKI_META_DUE_MASK (UINT32_C(0x1f) << WKI_META_DUE_SHIFT)
+#define WKI_META_DUE_MASK (UINT32_C(0xf) << WKI_META_DUE_SHIFT)
 #define WKI_META_GENERATION_SHIFT 13
 #define WKI_META_GENERATION_MASK (UINT32_C(7) << WKI_META_GENERATION_SHIFT)
 #define WKI_META_GARBAGE_SHIFT 16
@@ -108,27 +110,33 @@ static inline bool wki_watch_try_push(wki_watch_head *head, struct wki_watch **f
 static inline enum wki_watch_state wki_watch_state(const struct wki_watch *watch)
 {
 	/* WCH-6 acquire; pairs: WCH-7; weaker: who finds it no longer live could act on what was before; check: explore/slots, model/slots_dead */
-	return (enum wki_watch_state)(atomic_load_acquire((wki_atomic_u8 *)(uintptr_t)&watch->state) & ~WKI_WATCH_SHARED);
+	return (enum wki_watch_state)(atomic_load_acquire((wki_atomic_u8 *)(uintptr_t)&watch->state) & WKI_WATCH_STATE);
 }
 
-/* wki_watch_move - from one state to another; true: the caller made the change and owns what follows from it */
+/* wki_watch_move_marked - from one state to another, with these marks; true: the caller made the change and owns what follows from it */
+static inline bool wki_watch_move_marked(struct wki_watch *watch, enum wki_watch_state from, enum wki_watch_state to, unsigned marks)
+{
+	/* WCH-25 acquire; pairs: WCH-7; weaker: as WCH-7; check: explore/watch, model/watch */
+	uint8_t seen = atomic_load_acquire(&watch->state);
+
+	while ((seen & WKI_WATCH_STATE) == from) {
+		/* WCH-7 acq_rel; pairs: WCH-6, WCH-7, WCH-23, WCH-25; weaker: the loser could act before what the winner did first; check: explore/watch, model/watch */
+		if (atomic_cas_acq_rel(&watch->state, &seen, (uint8_t)((unsigned)to | marks | (seen & ~WKI_WATCH_STATE))))
+			return true;
+	}
+	return false;
+}
+
 static inline bool wki_watch_move(struct wki_watch *watch, enum wki_watch_state from, enum wki_watch_state to)
 {
-	uint8_t seen = (uint8_t)from;
-
-	do {
-		/* WCH-7 acq_rel; pairs: WCH-6, WCH-7, WCH-23; weaker: the loser could act before what the winner did first; check: explore/watch, model/watch */
-		if (atomic_cas_acq_rel(&watch->state, &seen, (uint8_t)(to | (seen & WKI_WATCH_SHARED))))
-			return true;
-	} while ((seen & ~WKI_WATCH_SHARED) == from);
-	return false;
+	return wki_watch_move_marked(watch, from, to, 0);
 }
 
 /* wki_watch_share - by somebody in a section, before he takes a hold; false: it is not LIVE, and he takes none */
 static inline bool wki_watch_share(struct wki_watch *watch)
 {
 	/* WCH-23 acquire; pairs: WCH-7; weaker: as WCH-6; check: explore/cursor */
-	return (atomic_fetch_or_acquire(&watch->state, WKI_WATCH_SHARED) & ~WKI_WATCH_SHARED) == WKI_WATCH_LIVE;
+	return (atomic_fetch_or_acquire(&watch->state, WKI_WATCH_SHARED) & WKI_WATCH_STATE) == WKI_WATCH_LIVE;
 }
 
 /* wki_watch_is_shared - by who has ended it; no: for good */
@@ -136,6 +144,19 @@ static inline bool wki_watch_is_shared(const struct wki_watch *watch)
 {
 	/* WCH-24 relaxed; pairs: none; weaker: not possible; check: explore/cursor (WCH-7 has read it) */
 	return (atomic_load_relaxed((wki_atomic_u8 *)(uintptr_t)&watch->state) & WKI_WATCH_SHARED) != 0;
+}
+
+/* wki_watch_mark - by who has ended it and has a hold, before he drops that; wki_watch_marks - by who has the embedder from whoever marked it */
+static inline void wki_watch_mark(struct wki_watch *watch, uint8_t mark)
+{
+	/* WCH-26 relaxed; pairs: none; weaker: not possible; check: explore/store (WCH-8 carries it) */
+	(void)atomic_fetch_or_relaxed(&watch->state, mark);
+}
+
+static inline uint8_t wki_watch_marks(const struct wki_watch *watch)
+{
+	/* WCH-27 relaxed; pairs: none; weaker: not possible; check: as WCH-26 */
+	return atomic_load_relaxed((wki_atomic_u8 *)(uintptr_t)&watch->state) & WKI_WATCH_MARKS;
 }
 
 /* wki_watch_drop_holds - of the caller's; true: they were the last ones, he retires the embedder */

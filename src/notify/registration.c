@@ -61,12 +61,12 @@ void wki_registration_begin(struct wki_registration *registration, uint8_t watch
 	wki_event_init(&registration->done);
 	registration->control = control;
 	(void)wki_count_add_unit(&control->count);
-	wki_control_borrow(control);
+	(void)wki_control_borrow(control);
 	if (registration->queue == NULL)
 		return;
 	wk_retain(registration->queue);
 	/* Who posts looks at the queue in a read section, and its last reference may go with what he posts. */
-	wki_control_borrow(wki_control_of(registration->queue));
+	(void)wki_control_borrow(wki_control_of(registration->queue));
 }
 
 bool wki_registration_join(struct wki_registration *registration)

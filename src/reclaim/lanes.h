@@ -26,11 +26,11 @@ static inline void wki_lanes_append(struct wki_lanes *lanes, wki_tagged tagged, 
 {
 	uint32_t lane = lanes->count++ % WKI_LANES;
 
-	wki_tag_link(tagged)->next = 0;
+	wki_link_set(tagged, 0);
 	if (lanes->first[lane] == 0)
 		lanes->first[lane] = tagged;
 	else
-		wki_tag_link(lanes->last[lane])->next = tagged;
+		wki_link_set(lanes->last[lane], tagged);
 	lanes->last[lane] = tagged;
 	lanes->bytes += bytes;
 }
@@ -46,7 +46,7 @@ static inline void wki_lanes_splice(struct wki_lanes *lanes, struct wki_lanes *m
 		if (lanes->first[lane] == 0)
 			lanes->first[lane] = more->first[lane];
 		else
-			wki_tag_link(lanes->last[lane])->next = more->first[lane];
+			wki_link_set(lanes->last[lane], more->first[lane]);
 		lanes->last[lane] = more->last[lane];
 	}
 	lanes->count += more->count;
@@ -66,7 +66,7 @@ static inline wki_tagged wki_lanes_pop(struct wki_lanes *lanes)
 		lane = lanes->turn++ % WKI_LANES;
 	} while (lanes->first[lane] == 0);
 	tagged = lanes->first[lane];
-	lanes->first[lane] = wki_tag_link(tagged)->next;
+	lanes->first[lane] = wki_link_next(tagged);
 	__builtin_prefetch(wki_tag_link(lanes->first[lane]), 1);
 	lanes->count--;
 	return tagged;

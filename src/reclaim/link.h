@@ -10,8 +10,7 @@
 #ifndef WKI_RECLAIM_LINK_H
 #define WKI_RECLAIM_LINK_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include "base/atomic.h"
 
 enum wki_kind {
 	WKI_KIND_OBJECT,       /* struct wki_control: the object is dead */
@@ -24,8 +23,9 @@ enum wki_kind {
 	WKI_KINDS
 };
 
+/* Atomic for what is embedded in a control block: until the object is dead the word is core/control.h's, and somebody may still be reading it. */
 struct wki_link {
-	uintptr_t next; /* a tagged link: owner of the chain */
+	wki_atomic_word next; /* a tagged link: owner of the chain */
 };
 
 /* A link with its kind: 0 is none. */
@@ -46,6 +46,18 @@ static inline struct wki_link *wki_tag_link(wki_tagged tagged)
 static inline enum wki_kind wki_tag_kind(wki_tagged tagged)
 {
 	return (enum wki_kind)(tagged & WKI_TAG_MASK);
+}
+
+static inline wki_tagged wki_link_next(wki_tagged tagged)
+{
+	/* LNK-1 relaxed; pairs: none; weaker: not possible; check: explore/mailbox (whoever handed the chain over has published it) */
+	return atomic_load_relaxed(&wki_tag_link(tagged)->next);
+}
+
+static inline void wki_link_set(wki_tagged tagged, wki_tagged next)
+{
+	/* LNK-2 release; pairs: CTL-13; weaker: who takes a link for a home key could still find the object alive; check: explore/store */
+	atomic_store_release(&wki_tag_link(tagged)->next, next);
 }
 
 /* A call for later: memory of a container, a barrier's mark, a key's release. */
@@ -74,11 +86,11 @@ struct wki_chain {
 
 static inline void wki_chain_append(struct wki_chain *chain, wki_tagged tagged, size_t bytes)
 {
-	wki_tag_link(tagged)->next = 0;
+	wki_link_set(tagged, 0);
 	if (chain->first == 0)
 		chain->first = tagged;
 	else
-		wki_tag_link(chain->last)->next = tagged;
+		wki_link_set(chain->last, tagged);
 	chain->last = tagged;
 	chain->count++;
 	chain->bytes += bytes;
@@ -90,7 +102,7 @@ static inline void wki_chain_gather(struct wki_chain *chain, wki_tagged tagged)
 	wki_tagged next;
 
 	for (; tagged != 0; tagged = next) {
-		next = wki_tag_link(tagged)->next;
+		next = wki_link_next(tagged);
 		wki_chain_append(chain, tagged, 0);
 	}
 }
@@ -100,7 +112,7 @@ static inline wki_tagged wki_chain_pop(struct wki_chain *chain)
 	wki_tagged first = chain->first;
 
 	if (first != 0) {
-		chain->first = wki_tag_link(first)->next;
+		chain->first = wki_link_next(first);
 		chain->count--;
 	}
 	return first;

@@ -30,7 +30,7 @@ static inline enum wki_mailed wki_mailbox_push(struct wki_mailbox *box, wki_tagg
 	do {
 		if (top == WKI_MAILBOX_CLOSED)
 			return WKI_MAIL_REFUSED;
-		wki_tag_link(tagged)->next = top;
+		wki_link_set(tagged, top);
 		/* BOX-2 release; pairs: BOX-3; weaker: the consumer could meet a half-made link; check: explore/mailbox, model/mailbox */
 	} while (!atomic_cas_release(&box->top, &top, tagged));
 	return top == 0 ? WKI_MAILED_FIRST : WKI_MAILED;
@@ -42,8 +42,8 @@ static inline wki_tagged wki_mailbox_turn(wki_tagged top)
 	wki_tagged turned = 0, next;
 
 	for (; top != 0; top = next) {
-		next = wki_tag_link(top)->next;
-		wki_tag_link(top)->next = turned;
+		next = wki_link_next(top);
+		wki_link_set(top, turned);
 		turned = top;
 	}
 	return turned;

@@ -323,7 +323,7 @@ static uint64_t chain_calls(wki_tagged tagged)
 {
 	uint64_t calls = 0;
 
-	for (; tagged != 0; tagged = wki_tag_link(tagged)->next)
+	for (; tagged != 0; tagged = wki_link_next(tagged))
 		calls += wki_tag_kind(tagged) == WKI_KIND_CALL;
 	return calls;
 }

@@ -142,7 +142,7 @@ static void step_badly(struct wki_walk *walk, struct met *met)
 	}
 	if (met->bug == MEASURES_ANOTHER)
 		array = wki_slots_route(this.root, walk->from);
-	wki_walk_pass(walk, ((uint64_t)(wki_hash_home(walk->from, array->shift) + 1) << array->shift << 1) - 1);
+	wki_walk_pass(walk, wki_home_hash(wki_hash_home(walk->from, array->shift) + 1, array->shift) - 1);
 }
 
 /* The position is where the last bucket ended, and what the bucket has now is met. */
@@ -152,7 +152,7 @@ static void step_by_bucket(struct wki_walk *walk, struct met *met)
 	struct wki_bucket *bucket = wki_slots_home(array, walk->from);
 	struct wki_entry *entry;
 
-	wki_walk_pass(walk, ((uint64_t)(wki_hash_home(walk->from, array->shift) + 1) << array->shift << 1) - 1);
+	wki_walk_pass(walk, wki_home_hash(wki_hash_home(walk->from, array->shift) + 1, array->shift) - 1);
 	for (; bucket != NULL; bucket = wki_word_bucket(wki_slots_load(&bucket->next))) {
 		for (unsigned i = 0; i < WKI_BUCKET_SLOTS; i++) {
 			entry = wki_word_entry(wki_slots_load(&bucket->slot[i]));

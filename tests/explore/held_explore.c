@@ -202,7 +202,7 @@ static void set_up_values(void)
 			values[i] = explore_zeroed(sizeof(unsigned), "plain");
 		} else {
 			values[i] = payload_of(object_new("value", 1));
-			wki_control_borrow(wki_control_of(values[i]));
+			(void)wki_control_borrow(wki_control_of(values[i]));
 		}
 		*(unsigned *)values[i] = i;
 	}

@@ -29,7 +29,35 @@ static bool planted_move(struct wki_watch *watch, enum wki_watch_state from, enu
 #undef wki_entry_end
 #undef wki_entry_hold
 #undef wki_watch_move
+
+static void planted_leave_home(struct wki_control *control)
+{
+	if (bug == STAYS_AT_HOME)
+		wki_control_add_unit(control);
+	else
+		wki_control_leave_home(control);
+}
+
+static bool planted_move_marked(struct wki_watch *watch, enum wki_watch_state from, enum wki_watch_state to, unsigned marks)
+{
+	return wki_watch_move_marked(watch, from, to, bug == OWNS_NOTHING ? 0 : marks);
+}
+
+static void planted_owe_home(struct wki_control *control)
+{
+	if (bug == OWNS_NOTHING)
+		wki_control_drop_unit(control);
+	else
+		wki_control_owe_home(control);
+}
+
+#define wki_control_leave_home planted_leave_home
+#define wki_watch_move_marked planted_move_marked
+#define wki_control_owe_home planted_owe_home
 #include "collect/entry.c"
+#undef wki_control_leave_home
+#undef wki_watch_move_marked
+#undef wki_control_owe_home
 
 static bool planted_is_live(const struct wki_entry *entry)
 {

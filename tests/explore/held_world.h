@@ -34,6 +34,8 @@ enum bug {
 	ENTRY_NOT_HELD,   /* a weak value's watch leads to an entry that it has no hold on */
 	FORGOTTEN_BY_LOOK, /* who replaces a weak value does not compete with its death */
 	FREED_AT_ONCE,    /* no grace period */
+	STAYS_AT_HOME,    /* who removes an entry does not say so to its value's control block first */
+	OWNS_NOTHING,     /* an entry that is removed owns no unit of its value */
 	STORE_LEFT,       /* what a lost thread was storing is not finished */
 	TAKEN_AND_LEFT,   /* who meets an entry whose word a lost thread has taken does not end it */
 };
@@ -170,7 +172,7 @@ static void run_mail(void)
 	wki_tagged next, tagged;
 
 	for (tagged = wki_mailbox_take(mail); tagged != 0; tagged = next) {
-		next = wki_tag_link(tagged)->next;
+		next = wki_link_next(tagged);
 		reclaim(tagged);
 	}
 }
@@ -201,6 +203,18 @@ static void settle(void *object)
 {
 	if (wki_count_drop_strong_side(&((struct wki_control *)object)->count))
 		explore_free(object);
+}
+
+void wki_control_drop_unit(struct wki_control *control)
+{
+	if (wki_count_drop_unit(&control->count))
+		explore_free(control);
+}
+
+void wki_control_pay_home(struct wki_control *control)
+{
+	(void)atomic_fetch_and_relaxed(&control->count.meta, ~WKI_OWED);
+	wki_control_drop_unit(control);
 }
 
 static void leave(struct wki_watch *watch)
@@ -237,8 +251,13 @@ void wki_control_release(struct wki_control *control, uint64_t many)
 		return;
 	explore_read_lock();
 	won = wki_count_decide(&control->count, before);
-	if (won)
+	if (won) {
 		fire(control);
+#ifdef EXPLORE_HINTS
+		/* What it is chained with: as nasty as can be, it is one of the keys. */
+		wki_link_set(wki_tag(&control->link, WKI_KIND_OBJECT), 1);
+#endif
+	}
 	explore_read_unlock();
 	if (won)
 		explore_retire(control, settle);
@@ -293,14 +312,24 @@ static void no_bucket_free(void *context, struct wki_bucket *bucket)
 	(void)bucket;
 }
 
-static const struct wki_slots_ops ops = { entry_number, entry_is_kept, entry_dropped, no_bucket, no_bucket_free, NULL };
+#ifdef EXPLORE_HINTS
+static uintptr_t entry_hint(const struct wki_entry *entry)
+{
+	return (uintptr_t)entry->control;
+}
+#define HINT entry_hint
+#else
+#define HINT NULL
+#endif
+
+static const struct wki_slots_ops ops = { entry_number, entry_is_kept, entry_dropped, no_bucket, no_bucket_free, HINT, wki_entry_is_home };
 
 static struct wki_array *array_new(void)
 {
 	struct wki_array *array = explore_zeroed(sizeof(*array), "array");
 
 	array->buckets = explore_zeroed(sizeof(struct wki_bucket), "bucket");
-	array->shift = 63;
+	array->shift = wki_slots_shift(0);
 	return array;
 }
 

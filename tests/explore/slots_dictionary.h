@@ -50,6 +50,8 @@ static enum wki_stored store_rcu(const struct wki_place *place, struct wki_entry
 	enum wki_stored stored = stores_badly(place) ? store_badly(place, entry) :
 		wki_slots_store(place, entry->hash, entry, settles_by(), &entry->key, &ops, NULL);
 
+	if (config->bug == KEYS_AGAIN && stored == WKI_STORED && place->seen != 0)
+		wki_bucket_key(place->bucket, (size_t)(place->word - place->bucket->slot), wki_word_of(entry, entry->hash), &ops);
 	if ((stored == WKI_STORED || stored == WKI_STORE_LOST) && place->claims && place->word != &place->bucket->next &&
 	    wki_word_entry(place->seen) != NULL)
 		drop_hold(wki_word_entry(place->seen));

@@ -55,10 +55,14 @@ static inline void glance(intptr_t key)
 	uint8_t wanted = (uint8_t)key;
 	struct object *object = NULL;
 	struct wki_entry *entry;
+	struct wki_glance seen;
 
 	history_begin(HISTORY_GET, (unsigned)key, HISTORY_NONE);
 	explore_read_lock();
-	entry = wki_slots_glance(&table->root, hash, 1);
+	seen = wki_slots_glance(&table->root, hash);
+	entry = wki_word_named(seen.word);
+	if (seen.word & WKI_KEYED)
+		EXPLORE_CHECK(seen.hinted == entry->object);
 	if (entry != NULL && same_key(entry, hash, &wanted))
 		object = take_upgrade(entry, NULL);
 	explore_read_unlock();

@@ -45,6 +45,7 @@ enum bug {
 	WINS_OVER_ENTRY,     /* a claim wins over an entry that has ended */
 	FREES_LOST,          /* an entry that has lost is freed without a grace period */
 	LOOKS_AT_CLAIMS,     /* a lookup takes a claim for an entry */
+	KEYS_AGAIN,          /* a slot is KEYED for another entry than its first one */
 	VACATES_BY_STORE,    /* who has ended an entry stores FREE into its slot */
 };
 
@@ -292,11 +293,17 @@ static void bucket_free(void *context, struct wki_bucket *bucket)
 	explore_free(bucket);
 }
 
-/* Only prefetched: but the entry that it is asked of must be there. */
+/* What leads on from an entry: the entry that it is asked of must be there. */
 static inline uintptr_t entry_hint(const struct wki_entry *entry)
 {
 	explore_touch(entry);
 	return (uintptr_t)entry->object;
+}
+
+static inline bool entry_is_home(const struct wki_entry *entry)
+{
+	explore_touch(entry);
+	return true;
 }
 
 #ifdef EXPLORE_HINTS
@@ -305,7 +312,7 @@ static inline uintptr_t entry_hint(const struct wki_entry *entry)
 #define HINT NULL
 #endif
 
-static const struct wki_slots_ops ops = { entry_hash, entry_is_kept, entry_dropped, bucket_new, bucket_free, HINT };
+static const struct wki_slots_ops ops = { entry_hash, entry_is_kept, entry_dropped, bucket_new, bucket_free, HINT, entry_is_home };
 
 /* Arrays. */
 
@@ -314,7 +321,7 @@ static struct wki_array *array_new(unsigned bits)
 	struct wki_array *array = explore_zeroed(sizeof(*array), "array");
 
 	array->buckets = explore_zeroed(sizeof(struct wki_bucket) << bits, "buckets");
-	array->shift = 63 - bits;
+	array->shift = wki_slots_shift(bits);
 	return array;
 }
 

@@ -5,16 +5,20 @@
  * a mover, the end, and holds as a cursor takes them. Entries, values, arrays and dictionary are really freed:
  * whatever is given back twice is a failure, and whatever never is a leak.
  */
+#define EXPLORE_HINTS
 #include "held_library.h"
 
 enum entry_bug {
 	ENTRIES_ARE_WELL,
 	HOLDS_UNSEEN, /* who takes a hold does not say so to who ends the entry */
+	KEPT_AT_HOME,
+	KEPT_WITHOUT_UNIT,
 };
 
 /* What a scenario starts from. */
 struct config {
 	bool filled;    /* key 0 has value 0 */
+	bool strong;    /* the dictionary keeps its values */
 	bool equal;     /* a slot belongs to one entry */
 	bool unordered; /* something is done that no map does */
 	bool pools_not; /* an entry is made outside of sections */
@@ -98,6 +102,29 @@ static void get(intptr_t number)
 	explore_read_lock();
 	value = wki_value_get_rcu(&holder->dict, &hashed, wki_value_take_strong, NULL);
 	explore_read_unlock();
+	if (value != NULL)
+		explore_touch(value);
+	history_end(number_of(value));
+	give_up(value);
+}
+
+/* As wk_value_dict_get: the first look, and a proper one in a section of its own. */
+static void find(intptr_t number)
+{
+	struct wki_value_key hashed = wki_value_key(&holder->dict, wk_key_u64((uint64_t)number));
+	struct wki_control *control;
+	void *value = NULL;
+
+	history_begin(HISTORY_GET, (unsigned)number, HISTORY_NONE);
+	explore_read_lock();
+	if (wki_value_glance_rcu(&holder->dict, (uint64_t)number, hashed.hash, 1, &control))
+		value = wki_control_upgrade(control);
+	explore_read_unlock();
+	if (value == NULL) {
+		explore_read_lock();
+		value = wki_value_get_rcu(&holder->dict, &hashed, wki_value_take_strong, NULL);
+		explore_read_unlock();
+	}
 	if (value != NULL)
 		explore_touch(value);
 	history_end(number_of(value));
@@ -188,7 +215,7 @@ static void set_up_values(void)
 static void set_up(intptr_t with)
 {
 	config = (const struct config *)with;
-	bug = NO_BUG;
+	bug = config->bug == KEPT_AT_HOME ? STAYS_AT_HOME : config->bug == KEPT_WITHOUT_UNIT ? OWNS_NOTHING : NO_BUG;
 	failures = 0;
 	ended = false;
 	atomic_store_relaxed(&wki_memory_pooling, config->pools_not ? WKI_POOLED_NEVER : WKI_POOLED);
@@ -198,10 +225,10 @@ static void set_up(intptr_t with)
 	holder->control.type = &dictionary_type;
 	holder->dict.table.owner = &holder->control;
 	holder->dict.form.keys = WK_KEYS_U64;
-	holder->dict.values = WK_VALUES_WEAK;
+	holder->dict.values = config->strong ? WK_VALUES_STRONG : WK_VALUES_WEAK;
 	wki_slots_init(&holder->dict.table.root, array_new());
 	set_up_values();
-	set_up_history(config->filled, false);
+	set_up_history(config->filled, config->strong);
 	if (config->filled)
 		EXPLORE_CHECK(wk_value_dict_set(&holder->dict, wk_key_u64(0), values[0]) == WK_CREATED);
 }
@@ -229,9 +256,25 @@ static void check_contents(void)
 		explore_fail("no order of the operations explains what they returned");
 }
 
+/* A handle that there is, is counted, whatever is owed. */
+static void check_handles(void)
+{
+	struct wki_control *control;
+
+	for (unsigned i = 0; i < VALUES; i++) {
+		if (released[i])
+			continue;
+		control = wki_control_of(values[i]);
+		wki_control_add_unit(control);
+		EXPLORE_CHECK(wki_control_weak_handles(control) >= 1);
+		wki_control_drop_unit(control);
+	}
+}
+
 static void finish(void)
 {
 	run_mail();
+	check_handles();
 	if (!ended) {
 		check_contents();
 		end(0);
@@ -249,6 +292,7 @@ static void finish(void)
 #define GET_OR_INSERT(key, value) EXPLORE_DO(get_or_insert, (key) << 4 | (value))
 #define INSERT_WITHOUT(times, key, value) EXPLORE_DO(insert_without_memory, (times) << 8 | (key) << 4 | (value))
 #define GET(key) EXPLORE_DO(get, key)
+#define FIND(key) EXPLORE_DO(find, key)
 #define HOLD(key) EXPLORE_DO(hold, key)
 #define REMOVE(key) EXPLORE_DO(remove_key, key)
 #define CLEAR EXPLORE_DO(clear, 0)
@@ -285,7 +329,36 @@ static const struct explore_scenario scenarios[] = {
 	{ .name = "hold, death, clear", .thread = { { HOLD(0) }, { RELEASE(0) }, { CLEAR } }, WITH(.filled = true, .unordered = true), BOUNDED },
 	{ .name = "death, end", .thread = { { RELEASE(0) }, { END } }, WITH(.filled = true, .unordered = true) },
 	{ .name = "hold, death, end", .thread = { { HOLD(0), END }, { RELEASE(0) } }, WITH(.filled = true, .unordered = true) },
+	/* At home: values are found without their entries. */
+	{ .name = "find, insert, death", .thread = { { FIND(0), FIND(0) }, { INSERT(0, 1), RELEASE(1) } }, WITH(0) },
+	{ .name = "find, insert of another key", .thread = { { FIND(0), FIND(1) }, { INSERT(1, 1), REMOVE(1) } }, WITH(.filled = true) },
+	{ .name = "find, set, death", .thread = { { FIND(0), FIND(0) }, { SET(0, 1), RELEASE(0) } }, WITH(.filled = true) },
+	{ .name = "find, remove, death", .thread = { { FIND(0), FIND(0) }, { REMOVE(0), RELEASE(0) } }, WITH(.filled = true) },
+	{ .name = "find, remove and death at once", .thread = { { FIND(0), FIND(0) }, { REMOVE(0) }, { RELEASE(0) } }, WITH(.filled = true), BOUNDED },
+	{ .name = "remove, seen gone", .thread = { { REMOVE(0) }, { GET(0), FIND(0) } }, WITH(.filled = true) },
+	{ .name = "two removes, find", .thread = { { REMOVE(0) }, { REMOVE(0), FIND(0) }, { RELEASE(0) } }, WITH(.filled = true), BOUNDED },
+	{ .name = "remove, set", .thread = { { REMOVE(0) }, { SET(0, 1) } }, WITH(.filled = true) },
+	{ .name = "two removes", .thread = { { REMOVE(0) }, { REMOVE(0) } }, WITH(.filled = true) },
+	{ .name = "one value, two keys", .thread = { { INSERT(0, 0), FIND(1) }, { INSERT(1, 0), FIND(0) } }, WITH(0), BOUNDED },
+	{ .name = "the same under another key", .thread = { { REMOVE(0), INSERT(1, 0) }, { FIND(0), FIND(1), FIND(0) } }, WITH(.filled = true), BOUNDED },
+	{ .name = "late writer, remove, insert", .thread = { { INSERT(0, 0) }, { REMOVE(0), INSERT(0, 1), FIND(0), FIND(1) } }, WITH(0), BOUNDED },
+	{ .name = "kept: find, set, release", .thread = { { FIND(0), FIND(0) }, { SET(0, 1), RELEASE(0) } }, WITH(.filled = true, .strong = true) },
+	{ .name = "kept: find, remove, mover", .thread = { { FIND(0) }, { RELEASE(0), REMOVE(0) }, { MOVE } }, WITH(.filled = true, .strong = true), BOUNDED, .deep = true },
+	{ .name = "removed, inserted again", .thread = { { REMOVE(0), INSERT(0, 0), FIND(0) }, { FIND(0), FIND(0) } }, WITH(.filled = true) },
+	{ .name = "find, death, insert in its slot", .thread = { { FIND(0), FIND(0) }, { RELEASE(0), INSERT(0, 1) } }, WITH(.filled = true) },
+	{ .name = "find, death, mover", .thread = { { FIND(0) }, { RELEASE(0) }, { MOVE } }, WITH(.filled = true), BOUNDED },
+	{ .name = "find, remove, mover, death", .thread = { { FIND(0) }, { REMOVE(0), RELEASE(0) }, { MOVE } }, WITH(.filled = true), BOUNDED, .deep = true },
+	{ .name = "two finds, remove, mover, death", .thread = { { FIND(0), FIND(0) }, { REMOVE(0), RELEASE(0) }, { MOVE } }, WITH(.filled = true), BOUNDED, .deep = true },
+	{ .name = "find, late mover, set, death", .thread = { { MOVE }, { MOVE, SET(0, 1), RELEASE(0), FIND(0) } }, WITH(.filled = true), BOUNDED },
+	{ .name = "late mover, remove, the same again", .thread = { { MOVE }, { MOVE, REMOVE(0), INSERT(0, 0), FIND(0), RELEASE(0), FIND(0) } }, WITH(.filled = true), BOUNDED, .deep = true },
+	{ .name = "two movers, remove, find", .thread = { { FIND(0) }, { REMOVE(0), RELEASE(0) }, { MOVE, MOVE } }, WITH(.filled = true), BOUNDED, .deep = true },
+	{ .name = "find, clear, deaths", .thread = { { FIND(0) }, { CLEAR }, { RELEASE(0) } }, WITH(.filled = true, .unordered = true), BOUNDED },
+	{ .name = "find, end, death", .thread = { { FIND(0), END }, { RELEASE(0) } }, WITH(.filled = true, .unordered = true) },
 	/* A fork. */
+	{ .name = "lost in a death, find", .thread = { { RELEASE(0) }, { FORK, FIND(0), INSERT(0, 1), FIND(0) } }, WITH(.filled = true, .unordered = true) },
+	{ .name = "lost in a remove, find", .thread = { { REMOVE(0) }, { FORK, FIND(0), RELEASE(0), FIND(0) } }, WITH(.filled = true, .unordered = true) },
+	{ .name = "lost in a set, find", .thread = { { SET(0, 1) }, { FORK, FIND(0), RELEASE(0), REMOVE(0), RELEASE(1), FIND(0) } }, WITH(.filled = true, .unordered = true) },
+	{ .name = "lost in a mover, find", .thread = { { MOVE }, { FORK, FIND(0), RELEASE(0), FIND(0) } }, WITH(.filled = true, .unordered = true) },
 	{ .name = "lost in an insert", .thread = { { INSERT(0, 0) }, { FORK, RELEASE(0), GET(0) } }, WITH(0) },
 	{ .name = "lost in a set, both deaths", .thread = { { SET(0, 1) }, { FORK, RELEASE(0), RELEASE(1), GET(0) } }, WITH(.filled = true) },
 	{ .name = "lost in a set, hold, deaths", .thread = { { SET(0, 1) }, { FORK, HOLD(0), RELEASE(1), INSERT(0, 2) } }, WITH(.filled = true) },
@@ -293,6 +366,8 @@ static const struct explore_scenario scenarios[] = {
 	{ .name = "lost in a hold, end, death", .thread = { { HOLD(0) }, { FORK, END, RELEASE(0) } }, WITH(.filled = true) },
 	{ .name = "lost in a get_or_insert, deaths", .thread = { { GET_OR_INSERT(0, 0) }, { FORK, RELEASE(0), INSERT(0, 2) } }, WITH(.unordered = true) },
 	/* Planted bugs. */
+	{ .name = "planted: removed, and at home", .thread = { { REMOVE(0) }, { GET(0), FIND(0) } }, WITH(.filled = true, .bug = KEPT_AT_HOME), .planted = "no order" },
+	{ .name = "planted: removed, without a unit", .thread = { { FIND(0) }, { REMOVE(0) }, { RELEASE(0) } }, WITH(.filled = true, .bug = KEPT_WITHOUT_UNIT), BOUNDED, .planted = "freed memory" },
 	{ .name = "planted: holds unseen", .thread = { { HOLD(0) }, { RELEASE(0) } }, WITH(.filled = true, .bug = HOLDS_UNSEEN), .planted = "freed memory" },
 };
 

@@ -158,7 +158,7 @@ static void make_unique(intptr_t value)
 static void lend(intptr_t unused)
 {
 	(void)unused;
-	wki_control_borrow(&world->object->control);
+	(void)wki_control_borrow(&world->object->control);
 	atomic_store_release(&world->door, 1);
 }
 

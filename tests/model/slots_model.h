@@ -73,14 +73,14 @@ static void bucket_free(void *context, struct wki_bucket *bucket)
 	free(bucket);
 }
 
-static const struct wki_slots_ops ops = { entry_hash, is_live, entry_dropped, bucket_new, bucket_free, NULL };
+static const struct wki_slots_ops ops = { entry_hash, is_live, entry_dropped, bucket_new, bucket_free, NULL, NULL };
 
 static inline struct wki_array *array_new(unsigned bits)
 {
 	struct wki_array *array = model_allocate(sizeof(*array));
 
 	array->buckets = model_allocate(sizeof(struct wki_bucket) << bits);
-	array->shift = 63 - bits;
+	array->shift = wki_slots_shift(bits);
 	return array;
 }
 

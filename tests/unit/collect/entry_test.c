@@ -117,7 +117,7 @@ static void test_no_litter_of_an_owner(void **state)
 
 	(void)state;
 	entry->control = wki_control_of(object);
-	wki_control_borrow(entry->control);
+	(void)wki_control_borrow(entry->control);
 	wki_read_lock();
 	assert_true(wki_entry_end(entry));
 	wki_entry_unwatch_rcu(entry);

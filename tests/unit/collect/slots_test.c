@@ -29,16 +29,16 @@ static void test_the_first_look_finds_the_first_slot_with_the_tag(void **state)
 	bucket.image_next = tag | 16;
 	for (unsigned i = 0; i < WKI_BUCKET_SLOTS; i++)
 		atomic_store_relaxed(&bucket.hint[i], (uint32_t)(tag >> 32));
-	assert_int_equal(wki_bucket_glance(&bucket, tag), WKI_GLANCE_NONE);
+	assert_int_equal(wki_bucket_glance(&bucket, 0x1234), WKI_GLANCE_NONE);
 	for (unsigned i = 0; i < WKI_BUCKET_SLOTS; i++)
 		bucket.image[i] = i % 2 == 0 ? elsewhere : (tag | 16) & ~WKI_WORD_ENTRY;
-	assert_int_equal(wki_bucket_glance(&bucket, tag), WKI_GLANCE_NONE);
+	assert_int_equal(wki_bucket_glance(&bucket, 0x1234), WKI_GLANCE_NONE);
 	for (unsigned i = WKI_BUCKET_SLOTS; i-- > 0;) {
 		bucket.image[i] = tag | 16 | i % 2;
-		assert_int_equal(wki_bucket_glance(&bucket, tag), i);
+		assert_int_equal(wki_bucket_glance(&bucket, 0x1234), i);
 	}
 	for (unsigned i = 0; i < WKI_BUCKET_SLOTS; i++) {
-		assert_int_equal(wki_bucket_glance(&bucket, tag), i);
+		assert_int_equal(wki_bucket_glance(&bucket, 0x1234), i);
 		bucket.image[i] = elsewhere;
 	}
 }

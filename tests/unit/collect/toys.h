@@ -23,7 +23,7 @@ struct wki_entry {
 	int dropped;
 };
 
-#define SHIFT(bits) (63u - (bits))
+#define SHIFT(bits) wki_slots_shift(bits)
 
 /* Buckets may be refused, and are counted. */
 struct memory {
@@ -68,7 +68,7 @@ static inline void toy_bucket_free(void *context, struct wki_bucket *bucket)
 	free(bucket);
 }
 
-static const struct wki_slots_ops ops = { toy_hash, toy_is_kept, toy_dropped, toy_bucket_new, toy_bucket_free, NULL };
+static const struct wki_slots_ops ops = { toy_hash, toy_is_kept, toy_dropped, toy_bucket_new, toy_bucket_free, NULL, NULL };
 
 static inline bool toy_same(const struct wki_entry *entry, uint64_t hash, const void *key)
 {

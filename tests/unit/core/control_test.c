@@ -178,15 +178,15 @@ static void test_sole_and_borrowed(void **state)
 	assert_false(wki_control_is_sole(control));
 	wk_release(item);
 	assert_true(wki_control_is_sole(control));
-	wki_control_borrow(control);
+	(void)wki_control_borrow(control);
 	assert_false(wki_control_is_sole(control));
 	assert_true(wki_count_is_borrowed(&control->count));
-	wki_control_borrow(control);
+	(void)wki_control_borrow(control);
 	wk_release(item);
 	item = wk_new(&plain_type);
 	control = wki_control_of(item);
 	wk_retain(item);
-	wki_control_borrow(control); /* while others hold it, too */
+	(void)wki_control_borrow(control); /* while others hold it, too */
 	wk_release(item);
 	assert_false(wki_control_is_sole(control)); /* sticky */
 	wk_release(item);
@@ -213,7 +213,7 @@ static void watch(struct wki_control *control, unsigned first, unsigned count)
 {
 	unsigned i;
 
-	wki_control_borrow(control);
+	(void)wki_control_borrow(control);
 	watched = control;
 	for (i = first; i < first + count; i++) {
 		wki_watch_init(&watches[i], WKI_WATCH_FINALIZER, 1);
@@ -338,7 +338,7 @@ static void sharing_act(void *context, unsigned thread)
 		if (i % 2 == 0 || thread == 0)
 			wki_control_borrow_unit(control);
 		else
-			wki_control_borrow(control);
+			(void)wki_control_borrow(control);
 	}
 }
 

@@ -135,7 +135,7 @@ static void test_borrowed_stays(void **state)
 	assert_int_equal(wki_count_borrow_unit(&count), WKI_STRONG_UNITS);
 	assert_true(wki_count_is_borrowed(&count));
 	assert_int_equal(wki_count_borrow_unit(&count), WKI_STRONG_UNITS + 1);
-	wki_count_borrow(&count);
+	assert_false(wki_count_borrow(&count)); /* somebody was first */
 	assert_int_equal(wki_count_add_unit(&count), WKI_STRONG_UNITS + 2);
 	assert_true(wki_count_try_add_unit_rcu(&count, &before));
 	assert_int_equal(before, WKI_STRONG_UNITS + 3);
@@ -144,6 +144,8 @@ static void test_borrowed_stays(void **state)
 	assert_true(wki_count_drop_units(&count, WKI_STRONG_UNITS)); /* the last ones */
 	assert_int_equal(units_of(&count), WKI_UNITS_BORROWED);
 	assert_false(wki_count_try_add_unit_rcu(&count, &before));
+	wki_count_init(&count, 0);
+	assert_true(wki_count_borrow(&count));
 }
 
 static void test_flags_stay(void **state)
