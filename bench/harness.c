@@ -17,6 +17,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -196,15 +197,34 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/* Sorts them. */
+static struct spread spread_of(double *values, unsigned count)
+{
+	struct spread all;
+
+	qsort(values, count, sizeof *values, by_value);
+	all.min = values[0];
+	all.max = values[count - 1];
+	all.median = count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
+	return all;
+}
+
 static struct measurement summarize(double *samples, unsigned rounds, double cpu)
 {
-	struct measurement m = { .cpu = cpu };
+	struct measurement m = { .cpu = cpu, .rounds = rounds };
 
-	qsort(samples, rounds, sizeof *samples, by_value);
-	m.min = samples[0];
-	m.max = samples[rounds - 1];
-	m.median = rounds % 2 ? samples[rounds / 2] : (samples[rounds / 2 - 1] + samples[rounds / 2]) / 2;
+	memcpy(m.round, samples, rounds * sizeof *samples);
+	m.ns = spread_of(samples, rounds);
 	return m;
+}
+
+struct spread measurement_ratio(const struct measurement *ours, const struct measurement *theirs)
+{
+	double quotients[MAX_ROUNDS];
+
+	for (unsigned i = 0; i < ours->rounds; i++)
+		quotients[i] = ours->round[i] / theirs->round[i];
+	return spread_of(quotients, ours->rounds);
 }
 
 void harness_warm(const struct contender *contender, size_t n)

@@ -67,11 +67,20 @@ extern const struct implementation lfht;
 extern const struct implementation ck_table;
 extern const struct implementation make_shared_objects;
 
+struct spread {
+	double median, min, max;
+};
+
 /* One measured cell: nanoseconds per operation as one thread sees it (its time divided by its own operations). */
 struct measurement {
-	double median, min, max;
+	struct spread ns;
 	double cpu;		/* process time per operation, helper threads and deferred work included */
+	unsigned rounds;
+	double round[MAX_ROUNDS];	/* in the order of the rounds */
 };
+
+/* One contender's time in parts of another's, round by round: what disturbs one round disturbs both. */
+struct spread measurement_ratio(const struct measurement *ours, const struct measurement *theirs);
 
 struct plan {
 	unsigned threads;

@@ -67,7 +67,7 @@ static const struct row *best_beside(const struct row *row, bool handmade)
 	for (size_t i = 0; i < row_count; i++) {
 		if (!same_cell(&rows[i], row) || is_ours(&rows[i]) || rows[i].implementation->handmade != handmade)
 			continue;
-		if (!best || rows[i].measured.median < best->measured.median)
+		if (!best || rows[i].measured.ns.median < best->measured.ns.median)
 			best = &rows[i];
 	}
 	return best;
@@ -86,9 +86,9 @@ void report_print(size_t first)
 		const struct measurement *m = &row->measured;
 
 		printf("%-12s %7u %9zu  %-24s %9.1f %9.1f %9.1f %9.1f", bench_name(row->bench), row->threads, row->n,
-			row->implementation->name, m->median, m->min, m->max, m->cpu);
+			row->implementation->name, m->ns.median, m->ns.min, m->ns.max, m->cpu);
 		if (best)
-			printf(" %7.2f", m->median / best->measured.median);
+			printf(" %7.2f", measurement_ratio(m, &best->measured).median);
 		putchar('\n');
 	}
 	putchar('\n');
@@ -99,17 +99,19 @@ void report_print(size_t first)
 static bool check_row(const struct row *row, double limit)
 {
 	const struct row *best = best_beside(row, false), *handmade = best_beside(row, true);
-	double median = row->measured.median, ratio;
+	struct spread ratio;
 
 	if (!best)
 		return true;
-	ratio = median / best->measured.median;
-	printf("%-12s %9zu %9.1f %9.1f  %-24s %7.2f %7.2f  %-6s", bench_name(row->bench), row->n, median,
-		best->measured.median, best->implementation->name, ratio, limit, ratio <= limit ? "met" : "missed");
+	ratio = measurement_ratio(&row->measured, &best->measured);
+	printf("%-12s %9zu %9.1f %9.1f  %-24s %7.2f %7.2f %7.2f %7.2f  %-6s", bench_name(row->bench), row->n,
+		row->measured.ns.median, best->measured.ns.median, best->implementation->name, ratio.median, ratio.min,
+		ratio.max, limit, ratio.median <= limit ? "met" : "missed");
 	if (handmade)
-		printf("  %7.2f of %s", median / handmade->measured.median, handmade->implementation->name);
+		printf("  %7.2f of %s", measurement_ratio(&row->measured, &handmade->measured).median,
+			handmade->implementation->name);
 	putchar('\n');
-	return ratio <= limit;
+	return ratio.median <= limit;
 }
 
 unsigned report_check(void)
@@ -117,7 +119,8 @@ unsigned report_check(void)
 	unsigned missed = 0;
 
 	printf("Required at %d threads: ours in parts of the best peer's time\n", CHECKED_THREADS);
-	printf("%-12s %9s %9s %9s  %-24s %7s %7s\n", "bench", "n", "ours", "peer", "best peer", "ratio", "limit");
+	printf("%-12s %9s %9s %9s  %-24s %7s %7s %7s %7s\n", "bench", "n", "ours", "peer", "best peer", "ratio", "min", "max",
+		"limit");
 	for (size_t r = 0; r < sizeof requirements / sizeof *requirements; r++) {
 		for (size_t i = 0; i < row_count; i++) {
 			if (rows[i].bench != requirements[r].bench || rows[i].threads != CHECKED_THREADS ||
@@ -142,8 +145,8 @@ bool report_write_json(const char *path)
 
 		fprintf(file, "  {\"bench\": \"%s\", \"impl\": \"%s\", \"threads\": %u, \"n\": %zu, "
 			"\"ns_per_op\": %.2f, \"ns_min\": %.2f, \"ns_max\": %.2f}%s\n",
-			bench_name(row->bench), row->implementation->name, row->threads, row->n, row->measured.median,
-			row->measured.min, row->measured.max, i + 1 < row_count ? "," : "");
+			bench_name(row->bench), row->implementation->name, row->threads, row->n, row->measured.ns.median,
+			row->measured.ns.min, row->measured.ns.max, i + 1 < row_count ? "," : "");
 	}
 	fputs("]\n", file);
 	written = !ferror(file);
