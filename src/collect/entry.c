@@ -381,25 +381,36 @@ static void entry_told(void *entry)
 	wki_entry_drop(entry);
 }
 
-/* It ended, and something of it was left to the runner: a value that the key's death left over, or a listener. */
-static void entry_settle(struct wki_entry *entry)
+/* As its listener is told it. */
+static wk_key entry_told_key(const struct wki_entry *entry)
 {
-	const struct wki_entry_listener *listener;
 	wk_key key = { NULL, 0 };
 
-	if (wki_entry_has_held(entry)) {
-		wki_held_settle(entry);
-		return;
-	}
-	listener = (const struct wki_entry_listener *)(void *)((char *)entry - entry_front(entry->watch.detail));
 	if (entry_keys(entry) == WK_KEYS_U64)
 		key.number = entry->key.number;
 	else
 		key.data = wki_entry_key(entry, &key.number);
+	return key;
+}
+
+static void entry_tell_listener(struct wki_entry *entry)
+{
+	const struct wki_entry_listener *listener =
+		(const struct wki_entry_listener *)(void *)((char *)entry - entry_front(entry->watch.detail));
+
 	wki_callback_enter();
 	pthread_cleanup_push(entry_told, entry);
-	listener->removed(key, (wk_removal_cause)entry->watch.note, listener->context);
+	listener->removed(entry_told_key(entry), (wk_removal_cause)entry->watch.note, listener->context);
 	pthread_cleanup_pop(1);
+}
+
+/* It ended, and something of it was left to the runner: a value that the key's death left over, or a listener. */
+static void entry_settle(struct wki_entry *entry)
+{
+	if (wki_entry_has_held(entry))
+		wki_held_settle(entry);
+	else
+		entry_tell_listener(entry);
 }
 
 void wki_entry_tell(struct wki_entry *entry, wk_removal_cause cause)
