@@ -172,7 +172,7 @@ int main(void)
 		harness_measure(&plan, 1, contenders, CONTENDERS, measured);
 		for (size_t i = 0; i < CONTENDERS; i++)
 			printf("%u threads  %-28s %7.1f ns  (%.1f to %.1f)\n", plan.threads, contenders[i].name,
-				measured[i].median, measured[i].min, measured[i].max);
+				measured[i].ns.median, measured[i].ns.min, measured[i].ns.max);
 	}
 	harness_stop();
 	wk_weak_release(weak);
