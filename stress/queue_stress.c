@@ -282,7 +282,8 @@ static void send(struct stress_worker *worker, struct lane *lane)
 
 static void drain(struct stress_worker *worker, struct lane *lane)
 {
-	static const size_t budgets[] = { 0, 1, 16 };
+	/* 0, everything, seldom: where many post that takes long, and nobody can close meanwhile. */
+	static const size_t budgets[] = { 1, 4, 16 };
 	struct lane *outer = here;
 	size_t done;
 
@@ -290,7 +291,7 @@ static void drain(struct stress_worker *worker, struct lane *lane)
 		return;
 	if (!stress_is_broken(BROKEN_THREAD) || !stress_one_in(worker, 100))
 		here = lane;
-	done = wk_queue_drain(lane->queue, budgets[stress_below(worker, 3)]);
+	done = wk_queue_drain(lane->queue, stress_one_in(worker, 256) ? 0 : budgets[stress_below(worker, 3)]);
 	here = outer;
 	stress_win(worker, RACE_DRAIN, done > 0 ? STRESS_LEFT : STRESS_RIGHT);
 	if (done == 0)
@@ -384,7 +385,7 @@ static void step(struct stress_worker *worker)
 		drain(worker, lane);
 		break;
 	case 2:
-		if (stress_one_in(worker, 1024))
+		if (stress_one_in(worker, 256)) /* mostly in vain, somebody is draining */
 			end_lane(worker, lane);
 		break;
 	case 3:
