@@ -7,7 +7,6 @@
 #include <stdlib.h>
 
 #include "support/memory.h"
-#include "support/threads.h"
 
 struct field world_fields[WORLD_FIELDS] = {
 	{ .name = "small", .each = 4 },
@@ -154,8 +153,7 @@ static void field_begin(struct field *field)
 /* Under sanitizers all blocks have one size, so that lookups go past entries as they do without. */
 static void world_start_runtime(void)
 {
-	static const wk_allocator near = { memory_near_allocate, memory_near_release, NULL };
-	const wk_runtime_options options = { .struct_size = sizeof(options), .allocator = THREADS_SANITIZED ? &near : NULL };
+	const wk_runtime_options options = { .struct_size = sizeof(options), .allocator = memory_near() };
 
 	stress_expect(wk_runtime_start(&options) == WK_OK, "no start");
 }

@@ -323,6 +323,7 @@ WKI_INLINE enum wki_stored wki_slots_store(const struct wki_place *place, uint64
 					   void *context)
 {
 	const size_t slot = (size_t)(place->word - place->bucket->slot);
+	const uint64_t word = wki_word_of(entry, hash);
 	enum wki_stored stored = WKI_STORED;
 	uint64_t seen = place->seen;
 
@@ -332,11 +333,11 @@ WKI_INLINE enum wki_stored wki_slots_store(const struct wki_place *place, uint64
 		stored = wki_slots_claim_room(place, hash, entry, same, key, ops, context);
 	} else {
 		/* CLM-2 release; pairs: SLT-4, MOV-1, MOV-2; weaker: a half-made entry could be read; check: explore/slots */
-		if (!atomic_cas_release(place->word, &seen, wki_word_of(entry, hash)))
+		if (!atomic_cas_release(place->word, &seen, word))
 			return WKI_STORE_AGAIN;
 	}
 	if (!place->claims && seen == 0)
-		wki_bucket_key(place->bucket, slot, wki_word_of(entry, hash), ops);
+		wki_bucket_key(place->bucket, slot, word, ops);
 	else if (stored == WKI_STORED && place->word != &place->bucket->next)
 		(void)wki_bucket_set_hint(place->bucket, slot, entry, ops);
 	return stored;

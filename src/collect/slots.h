@@ -189,7 +189,7 @@ WKI_INLINE unsigned wki_hash_start(uint64_t hash)
 }
 
 /*
- * wki_slots_shift - of an array of 2^bits buckets, at most 2^58
+ * wki_slots_shift - of an array of 2^bits buckets, at most 2^58; the bits of a shift
  *
  * The home bucket's address in the array is the hash shifted by so much, its last WKI_BUCKET_BITS cut off: a
  * bucket is a line of so many bits.

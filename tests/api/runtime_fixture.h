@@ -16,7 +16,6 @@
 #include <cmocka.h>
 
 #include "support/memory.h"
-#include "support/threads.h"
 
 static inline int runtime_setup(void **state)
 {
@@ -27,8 +26,7 @@ static inline int runtime_setup(void **state)
 /* runtime_setup_near - the same, and lookups go past entries under sanitizers too: see support/memory.h */
 static inline int runtime_setup_near(void **state)
 {
-	static const wk_allocator near = { memory_near_allocate, memory_near_release, NULL };
-	const wk_runtime_options options = { .struct_size = sizeof(options), .allocator = THREADS_SANITIZED ? &near : NULL };
+	const wk_runtime_options options = { .struct_size = sizeof(options), .allocator = memory_near() };
 
 	(void)state;
 	return wk_runtime_start(&options) == WK_OK ? 0 : -1;

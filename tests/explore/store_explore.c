@@ -93,19 +93,30 @@ static void insert_without_memory(intptr_t what)
 	EXPLORE_CHECK(code == WK_ENOMEM || code == WK_EEXISTS || (times == 1 && code == WK_CREATED));
 }
 
-static void get(intptr_t number)
+static void *look_properly(const struct wki_value_key *hashed)
 {
-	struct wki_value_key hashed = wki_value_key(&holder->dict, wk_key_u64((uint64_t)number));
 	void *value;
 
-	history_begin(HISTORY_GET, (unsigned)number, HISTORY_NONE);
 	explore_read_lock();
-	value = wki_value_get_rcu(&holder->dict, &hashed, wki_value_take_strong, NULL);
+	value = wki_value_get_rcu(&holder->dict, hashed, wki_value_take_strong, NULL);
 	explore_read_unlock();
+	return value;
+}
+
+static void got(void *value)
+{
 	if (value != NULL)
 		explore_touch(value);
 	history_end(number_of(value));
 	give_up(value);
+}
+
+static void get(intptr_t number)
+{
+	struct wki_value_key hashed = wki_value_key(&holder->dict, wk_key_u64((uint64_t)number));
+
+	history_begin(HISTORY_GET, (unsigned)number, HISTORY_NONE);
+	got(look_properly(&hashed));
 }
 
 /* As wk_value_dict_get: the first look, and a proper one in a section of its own. */
@@ -120,15 +131,7 @@ static void find(intptr_t number)
 	if (wki_value_glance_rcu(&holder->dict, (uint64_t)number, hashed.hash, 1, &control))
 		value = wki_control_upgrade(control);
 	explore_read_unlock();
-	if (value == NULL) {
-		explore_read_lock();
-		value = wki_value_get_rcu(&holder->dict, &hashed, wki_value_take_strong, NULL);
-		explore_read_unlock();
-	}
-	if (value != NULL)
-		explore_touch(value);
-	history_end(number_of(value));
-	give_up(value);
+	got(value != NULL ? value : look_properly(&hashed));
 }
 
 /* A hold, as a cursor takes it: entry and key stay as long as he likes. */

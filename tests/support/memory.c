@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "support/threads.h"
+
 /* In front of each block. */
 struct memory_label {
 	uint64_t mark;
@@ -74,7 +76,7 @@ void memory_fail_at(struct memory *memory, unsigned long n)
 
 #define MEMORY_NEAR 512u
 
-void *memory_near_allocate(void *unused, size_t size, size_t alignment)
+static void *near_allocate(void *unused, size_t size, size_t alignment)
 {
 	const size_t room = alignment > MEMORY_NEAR ? alignment : MEMORY_NEAR;
 
@@ -82,8 +84,20 @@ void *memory_near_allocate(void *unused, size_t size, size_t alignment)
 	return aligned_alloc(alignment, (size + room - 1) / room * room);
 }
 
-void memory_near_release(void *unused, void *block, size_t size, size_t alignment)
+static void near_release(void *unused, void *block, size_t size, size_t alignment)
 {
 	(void)unused, (void)size, (void)alignment;
 	free(block);
+}
+
+const void *memory_near(void)
+{
+	/* As wk_allocator, which this library of tests does not know. */
+	static const struct {
+		void *(*allocate)(void *context, size_t size, size_t alignment);
+		void (*release)(void *context, void *memory, size_t size, size_t alignment);
+		void *context;
+	} near = { near_allocate, near_release, NULL };
+
+	return THREADS_SANITIZED ? &near : NULL;
 }

@@ -29,12 +29,11 @@ void memory_release(void *memory, void *block, size_t size, size_t alignment);
 void memory_fail_at(struct memory *memory, unsigned long n);
 
 /*
- * memory_near_allocate, memory_near_release - malloc, with small blocks all of one size
+ * memory_near - a wk_allocator for builds with sanitizers: malloc, with small blocks all of one size; NULL: malloc will do
  *
  * The heaps of sanitizers keep blocks of different sizes further apart than a hint in a slot reaches (collect/slots.h). With
  * one size lookups go past entries there too, and each block is still watched.
  */
-void *memory_near_allocate(void *unused, size_t size, size_t alignment);
-void memory_near_release(void *unused, void *block, size_t size, size_t alignment);
+const void *memory_near(void);
 
 #endif

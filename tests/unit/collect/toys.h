@@ -23,8 +23,6 @@ struct wki_entry {
 	int dropped;
 };
 
-#define SHIFT(bits) wki_slots_shift(bits)
-
 /* Buckets may be refused, and are counted. */
 struct memory {
 	int buckets, refuse;
@@ -92,7 +90,7 @@ static inline struct wki_array *array_new(struct toys *toys, unsigned bits)
 {
 	struct wki_array *array = &toys->array[toys->arrays++];
 
-	array->shift = SHIFT(bits);
+	array->shift = wki_slots_shift(bits);
 	array->buckets = aligned_alloc(64, sizeof(struct wki_bucket) << bits);
 	memset(array->buckets, 0, sizeof(struct wki_bucket) << bits);
 	return array;
